@@ -39,13 +39,17 @@ class Child:
     def alive(self) -> bool:
         return self.process.poll() is None
 
-    def last_lines(self, count: int = 20) -> str:
-        """Return the end of what the child wrote to its log, to be shown when it failed."""
+    def output(self) -> str:
+        """Return what the child wrote to its log so far."""
         if self.log is None or not self.log.exists():
             return ""
         with self.log.open("rb") as file:
             file.seek(self.log_start)
-            return "\n".join(file.read().decode(errors="replace").splitlines()[-count:])
+            return file.read().decode(errors="replace")
+
+    def last_lines(self, count: int = 20) -> str:
+        """Return the end of what the child wrote to its log, to be shown when it failed."""
+        return "\n".join(self.output().splitlines()[-count:])
 
 
 class Family:
