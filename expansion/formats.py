@@ -81,14 +81,10 @@ def money_short(
     exact = _decimal(amount)
     if exact is None:
         return UNKNOWN
-    return _signed(
-        exact, _short(abs(exact), currency=currency, language=language), signed=signed
-    )
+    return _signed(exact, _short(abs(exact), currency=currency, language=language), signed=signed)
 
 
-def money_exact(
-    amount: Decimal | float | None, *, currency: str, signed: bool = False
-) -> str:
+def money_exact(amount: Decimal | float | None, *, currency: str, signed: bool = False) -> str:
     """Return money to the last unit in which the currency is invoiced: ¥1,562,000."""
     exact = _decimal(amount)
     if exact is None:
@@ -101,12 +97,8 @@ def day(value: date | None, *, language: str, weekday: bool = True) -> str:
     if value is None:
         return UNKNOWN
     if language == "ja":
-        return f"{value.month}/{value.day}" + (
-            f"({_WEEKDAYS_JA[value.weekday()]})" if weekday else ""
-        )
-    return (
-        f"{_WEEKDAYS_EN[value.weekday()]} " if weekday else ""
-    ) + f"{value.day} {_MONTHS_EN[value.month - 1]}"
+        return f"{value.month}/{value.day}" + (f"({_WEEKDAYS_JA[value.weekday()]})" if weekday else "")
+    return (f"{_WEEKDAYS_EN[value.weekday()]} " if weekday else "") + f"{value.day} {_MONTHS_EN[value.month - 1]}"
 
 
 def day_full(value: date | None, *, language: str) -> str:
@@ -122,11 +114,7 @@ def month(value: date | None, *, language: str) -> str:
     """Return a month: 2026年11月 · Nov 2026."""
     if value is None:
         return UNKNOWN
-    return (
-        f"{value.year}年{value.month}月"
-        if language == "ja"
-        else f"{_MONTHS_EN[value.month - 1]} {value.year}"
-    )
+    return f"{value.year}年{value.month}月" if language == "ja" else f"{_MONTHS_EN[value.month - 1]} {value.year}"
 
 
 def moment(value: datetime | None, *, language: str) -> str:
@@ -152,9 +140,7 @@ def rate(value: Decimal | float | None, *, places: int = 1) -> str:
     return f"{_sign(exact, text)}{text}%"
 
 
-def rate_of(
-    part: int, whole: int, *, language: str, noun: str = "", places: int = 1
-) -> str:
+def rate_of(part: int, whole: int, *, language: str, noun: str = "", places: int = 1) -> str:
     """Return a rate with the count behind it: 9.2%(38/412社) · 9.2% (38 of 412)."""
     share = rate(Decimal(part) / Decimal(whole) if whole else None, places=places)
     if language == "ja":
@@ -184,11 +170,7 @@ def count(value: int | None, noun: str, *, language: str) -> str:
         return UNKNOWN
     counter, one, many = _NOUNS[noun]
     shown = number(value)
-    return (
-        f"{shown}{counter}"
-        if language == "ja"
-        else f"{shown} {one if abs(value) == 1 else many}"
-    )
+    return f"{shown}{counter}" if language == "ja" else f"{shown} {one if abs(value) == 1 else many}"
 
 
 def _short(amount: Decimal, *, currency: str, language: str) -> str:
@@ -201,11 +183,7 @@ def _short(amount: Decimal, *, currency: str, language: str) -> str:
             return _grouped(amount / 10_000, places=0) + "万" + unit
         if amount >= 10_000:
             return _trimmed(amount / 10_000, places=1) + "万" + unit
-        return (
-            _grouped(amount, places=0) + unit
-            if currency == "JPY"
-            else _exact(amount, currency=currency)
-        )
+        return _grouped(amount, places=0) + unit if currency == "JPY" else _exact(amount, currency=currency)
     symbol = _symbol(currency)
     if amount >= 999_995_000:
         return symbol + _grouped(amount / 1_000_000_000, places=2) + "B"

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView
 
-from expansion import probes
+from expansion import pages, probes
+from expansion.dashboards.search import search
 
 handler500 = "expansion.pages.failed"
 
 urlpatterns = [
     path("livez", probes.livez, name="livez"),
     path("readyz", probes.readyz, name="readyz"),
+    path("", include("expansion.users.urls")),
+    path("", include("expansion.audit.urls")),
+    path("search/", search, name="search"),
+    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/docs/", pages.api_docs, name="api_docs"),
 ]

@@ -1,5 +1,7 @@
 """The icons of the product, drawn on a grid of 16 with the colour of the text."""
 
+# ruff: noqa: E501  (a path is one line)
+
 from __future__ import annotations
 
 ICONS = {

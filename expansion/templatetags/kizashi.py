@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django import template
 from django.conf import settings
@@ -13,7 +13,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import mark_safe
 from django.utils.translation import get_language, pgettext
 
-from expansion import formats
+from expansion import formats, htmx
 from expansion.templatetags.icons import BANDS, ICONS, LOGO
 
 if TYPE_CHECKING:
@@ -37,11 +37,7 @@ def _language() -> str:
 
 
 def _local(value: date | datetime | None) -> date | datetime | None:
-    return (
-        timezone.localtime(value)
-        if isinstance(value, datetime) and timezone.is_aware(value)
-        else value
-    )
+    return timezone.localtime(value) if isinstance(value, datetime) and timezone.is_aware(value) else value
 
 
 # ── money ──
@@ -50,9 +46,7 @@ def _local(value: date | datetime | None) -> date | datetime | None:
 @register.filter
 def money(amount: Decimal | None, currency: str = "") -> str:
     """156万円 · ¥1.56M"""
-    return formats.money_short(
-        amount, currency=currency or settings.REPORTING_CURRENCY, language=_language()
-    )
+    return formats.money_short(amount, currency=currency or settings.REPORTING_CURRENCY, language=_language())
 
 
 @register.filter
@@ -75,9 +69,7 @@ def money_change(amount: Decimal | None, currency: str = "") -> str:
 @register.filter
 def money_change_exact(amount: Decimal | None, currency: str = "") -> str:
     """+¥1,562,000"""
-    return formats.money_exact(
-        amount, currency=currency or settings.REPORTING_CURRENCY, signed=True
-    )
+    return formats.money_exact(amount, currency=currency or settings.REPORTING_CURRENCY, signed=True)
 
 
 # ── numbers ──
@@ -164,10 +156,7 @@ def in_language(row: object, field: str) -> str:
 
     Data carries ``name_ja`` and ``name_en``; where the reader's one is empty, the other is shown.
     """
-    first, second = (
-        f"{field}_{code}"
-        for code in (("ja", "en") if _language() == "ja" else ("en", "ja"))
-    )
+    first, second = (f"{field}_{code}" for code in (("ja", "en") if _language() == "ja" else ("en", "ja")))
     read = row.get if isinstance(row, dict) else lambda name: getattr(row, name, "")
     return read(first) or read(second) or ""
 
@@ -224,16 +213,8 @@ def band(
     short: bool = False,
 ) -> SafeString:
     """Draw a band as glyph, name, score and 30-day change; ``short=True`` keeps the name for screen readers only."""
-    name = format_html(
-        '<span class="vh">{} </span>' if short else "{}", band_name(code)
-    )
-    shown = (
-        ""
-        if score is None
-        else format_html(
-            ' <span class="num">{}</span>', formats.number(score, places=0)
-        )
-    )
+    name = format_html('<span class="vh">{} </span>' if short else "{}", band_name(code))
+    shown = "" if score is None else format_html(' <span class="num">{}</span>', formats.number(score, places=0))
     moved = ""
     if delta:
         arrow = "▲" if delta > 0 else "▼"
@@ -279,9 +260,7 @@ def interval(
 
     mark = ""
     if expected is not None:
-        mark = format_html(
-            '<line class="ex" x1="{0}%" x2="{0}%" y1="0" y2="100%"/>', at(expected)
-        )
+        mark = format_html('<line class="ex" x1="{0}%" x2="{0}%" y1="0" y2="100%"/>', at(expected))
     return format_html(
         '<svg class="dotp" aria-hidden="true" focusable="false"><line class="axis" x1="0" x2="100%" y1="50%" y2="50%"/>'
         '<line class="ci" x1="{}%" x2="{}%" y1="50%" y2="50%"/>{}<circle class="ob" cx="{}%" cy="50%" r="5"/></svg>',
@@ -295,9 +274,7 @@ def interval(
 @register.simple_tag
 def meter(used: int, limit: int, label: str, css: str = "") -> SafeString:
     """Draw a small count against its limit as squares: ■□□."""
-    squares = format_html_join(
-        "", '<i class="{}"></i>', (("on" if i < used else "",) for i in range(limit))
-    )
+    squares = format_html_join("", '<i class="{}"></i>', (("on" if i < used else "",) for i in range(limit)))
     return format_html(
         '<span class="meter {}" role="img" aria-label="{}">{}</span>',
         css,
@@ -331,9 +308,7 @@ def sparkline(
     def place(x: float, y: float) -> str:
         return f"{_short(x * 100 / span)},{_short(28 - (y - low) / (high - low) * 28)}"
 
-    line = format_html(
-        '<polyline class="l" points="{}"/>', " ".join(place(x, y) for x, y in known)
-    )
+    line = format_html('<polyline class="l" points="{}"/>', " ".join(place(x, y) for x, y in known))
     rule, past = "", ""
     if limit is not None:
         rule = format_html(
@@ -356,9 +331,7 @@ def sparkline(
     )
 
 
-def _past(
-    points_: list[tuple[int, float]], limit: float, *, above: bool
-) -> list[list[tuple[float, float]]]:
+def _past(points_: list[tuple[int, float]], limit: float, *, above: bool) -> list[list[tuple[float, float]]]:
     """Return the pieces of the line on the firing side, cut where the line crosses the threshold."""
     runs: list[list[tuple[float, float]]] = []
     run: list[tuple[float, float]] = []
@@ -388,6 +361,12 @@ def _short(value: float) -> str:
 # ── pages ──
 
 
+@register.filter
+def may(user: Any, permission: str) -> bool:
+    """Tell whether the person's role allows it: ``{% if user|may:"alerts.work" %}``"""
+    return htmx.may(user, permission)
+
+
 @register.simple_tag(takes_context=True)
 def same_page(context: RequestContext, **changes: object) -> str:
     """Return the address of this page with some of its query changed; None removes a name."""
@@ -396,8 +375,4 @@ def same_page(context: RequestContext, **changes: object) -> str:
         query.pop(name, None)
         if value not in (None, ""):
             query[name] = str(value)
-    return (
-        f"{context['request'].path}?{query.urlencode()}"
-        if query
-        else context["request"].path
-    )
+    return f"{context['request'].path}?{query.urlencode()}" if query else context["request"].path

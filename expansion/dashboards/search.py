@@ -1,0 +1,66 @@
+"""The palette's search: customers and their open cards, in kanji, kana or romaji."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import jaconv
+from django.db.models import Q
+from django.views.decorators.http import require_safe
+
+from accounts.models import Customer
+from expansion.htmx import may, page, respond
+from signals.models import Alert
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest, HttpResponse
+
+    from expansion.users.models import User
+
+SHORTEST = 2
+MOST = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A customer that matches, with the alert that leads its open card."""
+
+    customer: Customer
+    lead_alert: int | None
+
+
+@page(permission="customers.read")
+@require_safe
+def search(request: HttpRequest) -> HttpResponse:
+    """Answer what the palette shows under its field; two signs are the least."""
+    words = unicodedata.normalize("NFKC", request.GET.get("q", "")).strip()[:80]
+    found = find(words, user=request.user) if len(words) >= SHORTEST else []
+    context = {"words": words, "found": found, "is_long_enough": len(words) >= SHORTEST}
+    return respond(request, "search.html", context, partial="_found.html")
+
+
+def find(words: str, *, user: User) -> list[Found]:
+    """Return the visible customers whose name, reading, domain or ID holds the words; names that begin so come first."""
+    wanted = Q()
+    for reading in _readings(words):
+        wanted |= Q(name__icontains=reading) | Q(name_kana__icontains=reading) | Q(name_key__icontains=reading)
+    wanted |= Q(domain__istartswith=words) | Q(customer_id__istartswith=words)
+    visible = Customer.objects.visible_to(user).filter(merged_into__isnull=True)
+    customers = list(visible.filter(wanted).select_related("owner").order_by("name_kana", "name", "pk")[: MOST * 5])
+    customers.sort(key=lambda customer: not customer.name.lower().startswith(words.lower()))
+    customers = customers[:MOST]
+    leads: dict[int, int] = {}
+    if may(user, "alerts.work"):
+        alerts = Alert.objects.visible_to(user).leading().filter(customer__in=customers)
+        leads = dict(alerts.values_list("customer_id", "pk"))
+    return [Found(customer=customer, lead_alert=leads.get(customer.pk)) for customer in customers]
+
+
+def _readings(words: str) -> set[str]:
+    """Return the words as typed and in both kana, whatever they were typed in."""
+    hiragana = jaconv.kata2hira(words)
+    if words.isascii() and words.replace(" ", "").replace("-", "").isalpha():
+        hiragana = jaconv.alphabet2kana(words.lower().replace(" ", ""))
+    return {words, hiragana, jaconv.hira2kata(hiragana)}
