@@ -56,12 +56,10 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "expansion.settings"
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure() -> None:
-    from django.conf import settings  # noqa: PLC0415  (reads the environment that was made above)
+    from django.conf import settings
 
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-    settings.STORAGES = settings.STORAGES | {
-        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
-    }
+    settings.STORAGES = settings.STORAGES | {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
 
 
 def pytest_unconfigure() -> None:
@@ -81,7 +79,7 @@ class CeleryWorker:
 
     def tick(self) -> None:
         """Send what the scheduler sends each minute."""
-        from expansion.celery import app  # noqa: PLC0415
+        from expansion.celery import app
 
         app.send_task("signals.tasks.tick")
 
@@ -102,9 +100,9 @@ class CeleryWorker:
 @pytest.fixture
 def start_worker(transactional_db: None, tmp_path: Path) -> Iterator[Callable[[], CeleryWorker]]:
     """Return a function that starts a real Celery worker on the test database; all are stopped after the test."""
-    from django.db import connection  # noqa: PLC0415
+    from django.db import connection
 
-    from expansion.celery import app  # noqa: PLC0415
+    from expansion.celery import app
 
     with app.connection_for_write() as broker:
         broker.default_channel.client.flushdb()

@@ -27,9 +27,10 @@ class Runner:
     uid: int | None
     gid: int | None
 
-    def options(self) -> dict[str, object]:
-        """Return what ``subprocess`` needs to become that user."""
-        return {} if self.uid is None else {"user": self.uid, "group": self.gid, "extra_groups": []}
+    @property
+    def groups(self) -> list[int] | None:
+        """What ``subprocess`` takes as extra groups: none for another user, our own for ourselves."""
+        return None if self.uid is None else []
 
     def own(self, folder: Path, *, mode: int = 0o700) -> Path:
         """Make the folder, private to the runner."""
@@ -38,6 +39,9 @@ class Runner:
             os.chown(folder, self.uid, self.gid if self.gid is not None else -1)
         folder.chmod(mode)
         return folder
+
+
+OURSELVES = Runner(None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,7 @@ class Binaries:
 def runner(cluster: Path) -> Runner:
     """Return whom the servers run as.  PostgreSQL refuses root, so root hands over to whoever owns the data, or nobody."""
     if os.geteuid() != 0:
-        return Runner(None, None)
+        return OURSELVES
     if sys.platform == "darwin":
         raise env.BadSetting(f"The embedded PostgreSQL does not start as root on macOS: use an ordinary user, {OWN_SERVERS}")
     if cluster.exists() and (owner := cluster.stat()).st_uid != 0:
@@ -110,7 +114,8 @@ def _public_copy(postgres: Path, valkey: Path) -> Path:
         making = Path(tempfile.mkdtemp(prefix="kizashi-copying-", dir=SYSTEM_HOME))
     except OSError as error:
         raise env.BadSetting(
-            f"Root starts the servers from {SYSTEM_HOME}, which cannot be written ({error.strerror}): use an ordinary user, {OWN_SERVERS}"
+            f"Root starts the servers from {SYSTEM_HOME}, which cannot be written ({error.strerror}): "
+            f"use an ordinary user, {OWN_SERVERS}"
         ) from None
     try:
         shutil.copytree(postgres / "pginstall18", making / postgres.name / "pginstall18", symlinks=True)
@@ -119,7 +124,7 @@ def _public_copy(postgres: Path, valkey: Path) -> Path:
             shutil.copytree(libraries, making / libraries.name, symlinks=True)
         shutil.copy2(valkey, making / "valkey-server")
         for folder, _, files in os.walk(making):
-            os.chmod(folder, 0o755)
+            Path(folder).chmod(0o755)
             for file in files:
                 path = Path(folder, file)
                 if not path.is_symlink():

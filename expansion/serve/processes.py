@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from expansion.serve import binaries
+from expansion.serve.binaries import OURSELVES, Runner
 
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 _PR_SET_PDEATHSIG = 1
@@ -67,21 +67,21 @@ class Family:
     def start(
         self,
         name: str,
-        argv: Sequence[str | Path],
+        argv: Sequence[str],
         *,
         log: Path | None = None,
         variables: Mapping[str, str] | None = None,
         stop_signal: signal.Signals = signal.SIGTERM,
         grace: float = 20,
         cwd: Path | None = None,
-        runner: binaries.Runner | None = None,
+        runner: Runner = OURSELVES,
     ) -> Child:
         """Start a child; without a log file it writes where we write."""
         with contextlib.ExitStack() as stack:
             out = stack.enter_context(log.open("ab")) if log is not None else None
             log_start = out.tell() if out is not None else 0
-            process = subprocess.Popen(  # type: ignore[call-overload]
-                [str(part) for part in argv],
+            process = subprocess.Popen(
+                argv,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT if out is not None else None,
@@ -89,7 +89,9 @@ class Family:
                 cwd=cwd,
                 start_new_session=True,
                 preexec_fn=dying_with_parent(stop_signal),
-                **(runner.options() if runner is not None else {}),
+                user=runner.uid,
+                group=runner.gid,
+                extra_groups=runner.groups,
             )
         child = Child(name, process, stop_signal, grace, log, log_start)
         self._children.append(child)

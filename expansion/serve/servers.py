@@ -104,7 +104,7 @@ def start_postgres(family: Family, where: Places, *, log: Path, fsync: bool = Tr
             f"release, ./run reset with this one, then ./run import FILE."
         )
     settings = _SETTINGS | ({} if fsync else _CARELESS)
-    argv = [programs / "postgres", "-D", where.cluster, "-h", "", "-k", where.sockets]
+    argv = [str(programs / "postgres"), "-D", str(where.cluster), "-h", "", "-k", str(where.sockets)]
     argv += [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
     child = _start_when_free(family, argv, where, log=log, variables=variables)
     _make_database(programs, where)
@@ -116,7 +116,17 @@ def start_valkey(family: Family, where: Places, *, log: Path) -> Child:
     program = binaries.installed().valkey
     _sockets(where)
     where.runner.own(where.valkey)
-    argv = [program, "--port", "0", "--unixsocket", where.valkey_socket, "--unixsocketperm", "700", "--dir", where.valkey]
+    argv = [
+        str(program),
+        "--port",
+        "0",
+        "--unixsocket",
+        str(where.valkey_socket),
+        "--unixsocketperm",
+        "700",
+        "--dir",
+        str(where.valkey),
+    ]
     argv += ["--appendonly", "yes", "--save", "", "--maxmemory-policy", "noeviction"]
     try:
         child = family.start("valkey", argv, log=log, cwd=where.valkey, runner=where.runner)
@@ -173,7 +183,9 @@ def _reachable(folder: Path) -> bool:
 
 def _check_owner(cluster: Path) -> None:
     if os.geteuid() != 0 and cluster.exists() and cluster.stat().st_uid != os.geteuid():
-        raise env.BadSetting(f"{cluster} belongs to another user: start as that user, or set KIZASHI_DATA_DIR to a folder of your own.")
+        raise env.BadSetting(
+            f"{cluster} belongs to another user: start as that user, or set KIZASHI_DATA_DIR to a folder of your own."
+        )
 
 
 def _sockets(where: Places) -> None:
@@ -196,7 +208,9 @@ def _make_cluster(programs: Path, where: Places, variables: dict[str, str]) -> N
             capture_output=True,
             text=True,
             check=False,
-            **where.runner.options(),  # type: ignore[call-overload]
+            user=where.runner.uid,
+            group=where.runner.gid,
+            extra_groups=where.runner.groups,
         )
     except OSError as error:
         raise binaries.refusal(error, programs / "initdb") from None
@@ -207,7 +221,7 @@ def _make_cluster(programs: Path, where: Places, variables: dict[str, str]) -> N
     making.rename(where.cluster)
 
 
-def _start_when_free(family: Family, argv: list[str | Path], where: Places, *, log: Path, variables: dict[str, str]) -> Child:
+def _start_when_free(family: Family, argv: list[str], where: Places, *, log: Path, variables: dict[str, str]) -> Child:
     """Start PostgreSQL; wait for one that a killed supervisor left behind to finish stopping."""
     end = time.monotonic() + 30
     while True:

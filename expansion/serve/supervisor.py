@@ -176,34 +176,34 @@ def _keep_up(family: Family, interruption: Interruption, folder: Path, *, port: 
 def _embedded(family: Family, folder: Path) -> tuple[list[Service], dict[str, str]]:
     """Start the servers that no variable names."""
     where = servers.places(folder)
-    services, urls = [], {}
-    if not env.text("DATABASE_URL"):
+    urls = _embedded_urls(where)
+    services = []
+    if "DATABASE_URL" in urls:
         services.append(_service(lambda: servers.start_postgres(family, where, log=_log(folder, "postgres"))))
-        urls["DATABASE_URL"] = where.database_url
-    if not env.text("REDIS_URL"):
+    if "REDIS_URL" in urls:
         services.append(_service(lambda: servers.start_valkey(family, where, log=_log(folder, "valkey"))))
-        urls["REDIS_URL"] = where.redis_url
     return services, urls
+
+
+def _embedded_urls(where: servers.Places) -> dict[str, str]:
+    """Return the addresses of the embedded servers for the variables that are not set."""
+    urls = {"DATABASE_URL": where.database_url, "REDIS_URL": where.redis_url}
+    return {name: url for name, url in urls.items() if not env.text(name)}
 
 
 def _urls_of_running(folder: Path, ownership: Ownership) -> dict[str, str]:
     """Return the addresses of servers that another process owns, once they answer."""
     where = servers.places(folder)
-    urls = {}
     end = time.monotonic() + 60
-    for name, url, answers in (
-        ("DATABASE_URL", where.database_url, lambda: servers.postgres_answers(where)),
-        ("REDIS_URL", where.redis_url, lambda: servers.answers(where.valkey_socket)),
+    while not (
+        (env.text("DATABASE_URL") or servers.postgres_answers(where))
+        and (env.text("REDIS_URL") or servers.answers(where.valkey_socket))
     ):
-        if env.text(name):
-            continue
-        while not answers():
-            if time.monotonic() > end:
-                holder = ownership.holder()
-                raise env.BadSetting(f"{holder.command} (process {holder.pid}) is starting or stopping: try again in a moment.")
-            time.sleep(0.1)
-        urls[name] = url
-    return urls
+        if time.monotonic() > end:
+            holder = ownership.holder()
+            raise env.BadSetting(f"{holder.command} (process {holder.pid}) is starting or stopping: try again in a moment.")
+        time.sleep(0.1)
+    return _embedded_urls(where)
 
 
 def _first_steps(family: Family, interruption: Interruption, folder: Path, given: dict[str, str], *, sample: bool) -> None:
@@ -229,7 +229,7 @@ def _step(family: Family, interruption: Interruption, given: dict[str, str], tit
     began = time.monotonic()
     log = _log(Path(given["KIZASHI_DATA_DIR"]), "start")
     child = family.start(
-        arguments[0], [sys.executable, env.ROOT / "manage.py", *arguments], variables=given, cwd=env.ROOT, log=log, grace=5
+        arguments[0], [sys.executable, str(env.ROOT / "manage.py"), *arguments], variables=given, cwd=env.ROOT, log=log, grace=5
     )
     shown = 0
     while child.alive:
@@ -316,7 +316,9 @@ def _refuse_busy_port(port: int) -> None:
         except PermissionError:
             raise env.BadSetting(f"PORT={port} is reserved for root: write one above 1023, such as PORT=8000.") from None
         except OSError:
-            raise env.BadSetting(f"Port {port} is in use by another program: stop it, or choose another: PORT={port + 1} ./run") from None
+            raise env.BadSetting(
+                f"Port {port} is in use by another program: stop it, or choose another: PORT={port + 1} ./run"
+            ) from None
 
 
 def _greet(folder: Path, address: str, *, embedded: bool) -> None:

@@ -104,7 +104,9 @@ def restore(file: str, *, confirmed: bool) -> int:
             for argv in (["dropdb", "--if-exists", "--force"], ["createdb"]):
                 if code := _call([programs / argv[0], *argv[1:], "--maintenance-db", maintenance, servers.DATABASE]):
                     return code
-        if code := _call([programs / "pg_restore", "--no-owner", "--no-privileges", "--exit-on-error", "-d", url, work / "database.dump"]):
+        if code := _call(
+            [programs / "pg_restore", "--no-owner", "--no-privileges", "--exit-on-error", "-d", url, work / "database.dump"]
+        ):
             return code
         for name in _KEPT_FOLDERS:
             shutil.rmtree(folder / name, ignore_errors=True)

@@ -55,7 +55,7 @@ def browser() -> Iterator[Browser]:
         if os.environ.get("REQUIRE_E2E") == "1":
             pytest.fail(missing)
         pytest.skip(missing)
-    from playwright.sync_api import sync_playwright  # noqa: PLC0415  (not installed where there is no browser)
+    from playwright.sync_api import sync_playwright
 
     # Playwright keeps an event loop in this thread, where Django refuses its synchronous database calls by default.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"

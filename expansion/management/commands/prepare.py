@@ -9,15 +9,19 @@ from typing import Any
 from django.conf import settings
 from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandParser
 
 
 class Command(BaseCommand):
     help = "Compiles the translations, collects the static files, brings the tables up to date and loads the shipped definitions."
 
-    def handle(self, *_: Any, **__: Any) -> None:
-        call_command("compile_translations", verbosity=0, stdout=self.stdout)
-        _collect_static()
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--tables-only", action="store_true", help="leave out the files, which an image brings with it")
+
+    def handle(self, *_: Any, tables_only: bool, **__: Any) -> None:
+        if not tables_only:
+            call_command("compile_translations", verbosity=0, stdout=self.stdout)
+            _collect_static()
         call_command("migrate", verbosity=0, interactive=False, stdout=self.stdout)
         call_command("load_defaults", verbosity=0, stdout=self.stdout)
 

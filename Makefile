@@ -1,0 +1,7 @@
+.PHONY: run test lint bench setup sample reset
+
+run:
+	./run
+
+test lint bench setup sample reset:
+	./run $@
