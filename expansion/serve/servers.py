@@ -163,10 +163,11 @@ def private_servers(folder: Path, *, fsync: bool = False, postgres: bool = True,
         folder.chmod(0o711)
         if not _reachable(folder):
             raise env.BadSetting(f"The servers' user cannot reach {folder}: choose a folder below /tmp.")
+    where = places(folder)
     family = Family()
     try:
         family.remove_at_end(folder)
-        where = places(folder)
+        family.remove_at_end(where.sockets)
         if postgres:
             start_postgres(family, where, log=folder / "postgres.log", fsync=fsync)
         if valkey:
@@ -175,6 +176,7 @@ def private_servers(folder: Path, *, fsync: bool = False, postgres: bool = True,
     finally:
         family.close()
         shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(where.sockets, ignore_errors=True)
 
 
 def _reachable(folder: Path) -> bool:
