@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.utils.cache import patch_vary_headers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from django.http import HttpRequest
+    from django_htmx.middleware import HtmxDetails
+
+    from expansion.users.models import User
 
 # What each role may do.  Which rows it may do it to is ``visible_to``, never this table.
 PERMISSIONS: dict[str, frozenset[str]] = {
@@ -35,6 +37,13 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "runs.work": frozenset({"admin"}),
     "people.manage": frozenset({"admin"}),
 }
+
+
+class SignedIn(HttpRequest):
+    """A request that passed ``page``: somebody is logged in."""
+
+    user: User
+    htmx: HtmxDetails
 
 
 def may(user: Any, permission: str) -> bool:
@@ -71,8 +80,8 @@ def page(*, permission: str | None = None) -> Callable[[Callable[..., HttpRespon
 
 def wants_part(request: HttpRequest) -> bool:
     """Tell whether htmx will swap the answer in: no load, no boosted link, no way back through the history."""
-    htmx = getattr(request, "htmx", None)
-    return bool(htmx) and not htmx.boosted and not htmx.history_restore_request
+    htmx: HtmxDetails | None = getattr(request, "htmx", None)
+    return htmx is not None and bool(htmx) and not htmx.boosted and not htmx.history_restore_request
 
 
 def respond(

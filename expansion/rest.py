@@ -52,6 +52,7 @@ def problem(error: Exception, context: dict[str, Any]) -> Response | None:
     elif isinstance(error, PermissionDenied):
         error = exceptions.PermissionDenied()
 
+    code: int
     if isinstance(error, DomainError):
         code = status.HTTP_409_CONFLICT if isinstance(error, Conflict) else status.HTTP_422_UNPROCESSABLE_ENTITY
         kind, detail = type(error).__name__, str(error)
@@ -72,8 +73,8 @@ def problem(error: Exception, context: dict[str, Any]) -> Response | None:
             str(error.get_codes()),
             str(error.detail),
         )
-        if isinstance(error, exceptions.Throttled) and error.wait is not None:
-            headers["Retry-After"] = str(int(error.wait) + 1)
+        if getattr(error, "wait", None) is not None:
+            headers["Retry-After"] = str(int(error.wait) + 1)  # type: ignore[attr-defined]
         if getattr(error, "auth_header", None):
             headers["WWW-Authenticate"] = error.auth_header  # type: ignore[attr-defined]
     else:
@@ -96,7 +97,7 @@ class Authenticated(IsAuthenticated):
     def has_permission(self, request: Request, view: APIView) -> bool:
         if not super().has_permission(request, view):
             return False
-        return request.method in SAFE_METHODS or request.auth is None or request.auth.may_write
+        return request.method in SAFE_METHODS or request.auth is None or getattr(request.auth, "may_write", False)
 
 
 def permitted(permission: str, *, write: str | None = None) -> type[BasePermission]:

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
 from django.http import HttpResponse, StreamingHttpResponse
 from django.utils.http import content_disposition_header
@@ -144,7 +144,7 @@ def _csv_cell(cell: Cell) -> str:
     return str(cell)
 
 
-def _xlsx_cell(page: object, cell: Cell) -> object:
+def _xlsx_cell(page: Any, cell: Cell) -> Any:
     if isinstance(cell, str):
         text = neutral(cell)
         if len(text) > XLSX_LONGEST_TEXT:

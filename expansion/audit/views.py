@@ -15,15 +15,15 @@ from expansion.audit import people
 from expansion.audit.forms import AddForm, ChangeForm, PasswordForm, TeamForm, TokenForm
 from expansion.audit.models import AuditEntry
 from expansion.errors import DomainError
-from expansion.htmx import page, respond
+from expansion.htmx import SignedIn, page, respond
 from expansion.users.models import ApiToken, Role, Scope, Team, User
 
 if TYPE_CHECKING:
-    from django.http import HttpRequest, HttpResponse
+    from django.http import HttpResponse
 
 
 @page(permission="people.manage")
-def people_list(request: HttpRequest) -> HttpResponse:
+def people_list(request: SignedIn) -> HttpResponse:
     """List everybody and add somebody."""
     if request.method != "POST":
         return _list_page(request, add=AddForm(initial={"role": "rep", "scope": "own"}))
@@ -41,7 +41,7 @@ def people_list(request: HttpRequest) -> HttpResponse:
 
 @page(permission="people.manage")
 @require_POST
-def team_add(request: HttpRequest) -> HttpResponse:
+def team_add(request: SignedIn) -> HttpResponse:
     """Add a team."""
     form = TeamForm(request.POST)
     if form.is_valid():
@@ -55,7 +55,7 @@ def team_add(request: HttpRequest) -> HttpResponse:
 
 
 @page(permission="people.manage")
-def person(request: HttpRequest, pk: int) -> HttpResponse:
+def person(request: SignedIn, pk: int) -> HttpResponse:
     """Show one person and change what they may do."""
     user = get_object_or_404(User.objects.select_related("team"), pk=pk)
     if request.method != "POST":
@@ -74,7 +74,7 @@ def person(request: HttpRequest, pk: int) -> HttpResponse:
 
 @page(permission="people.manage")
 @require_POST
-def person_deactivate(request: HttpRequest, pk: int) -> HttpResponse:
+def person_deactivate(request: SignedIn, pk: int) -> HttpResponse:
     """Shut a person out."""
     user = get_object_or_404(User, pk=pk)
     try:
@@ -88,7 +88,7 @@ def person_deactivate(request: HttpRequest, pk: int) -> HttpResponse:
 
 @page(permission="people.manage")
 @require_POST
-def person_reactivate(request: HttpRequest, pk: int) -> HttpResponse:
+def person_reactivate(request: SignedIn, pk: int) -> HttpResponse:
     """Let a person log in again."""
     user = people.reactivate(get_object_or_404(User, pk=pk), by=request.user, now=clock.now())
     messages.success(request, _("%(name)s may log in again.") % {"name": user.name})
@@ -97,7 +97,7 @@ def person_reactivate(request: HttpRequest, pk: int) -> HttpResponse:
 
 @page(permission="people.manage")
 @require_POST
-def person_password(request: HttpRequest, pk: int) -> HttpResponse:
+def person_password(request: SignedIn, pk: int) -> HttpResponse:
     """Give a person a new password."""
     user = get_object_or_404(User.objects.select_related("team"), pk=pk)
     form = PasswordForm(request.POST)
@@ -114,7 +114,7 @@ def person_password(request: HttpRequest, pk: int) -> HttpResponse:
 
 @page(permission="people.manage")
 @require_POST
-def token_add(request: HttpRequest, pk: int) -> HttpResponse:
+def token_add(request: SignedIn, pk: int) -> HttpResponse:
     """Make a token and show its key, this once."""
     user = get_object_or_404(User.objects.select_related("team").filter(is_active=True), pk=pk)
     form = TokenForm(request.POST)
@@ -128,15 +128,13 @@ def token_add(request: HttpRequest, pk: int) -> HttpResponse:
 
 @page(permission="people.manage")
 @require_POST
-def token_revoke(request: HttpRequest, pk: int, token: int) -> HttpResponse:
+def token_revoke(request: SignedIn, pk: int, token: int) -> HttpResponse:
     """End a token."""
     people.revoke_token(get_object_or_404(ApiToken, pk=token, user=pk), by=request.user, now=clock.now())
     return redirect("person", pk=pk)
 
 
-def _list_page(
-    request: HttpRequest, *, add: AddForm | None = None, team: TeamForm | None = None, status: int = 200
-) -> HttpResponse:
+def _list_page(request: SignedIn, *, add: AddForm | None = None, team: TeamForm | None = None, status: int = 200) -> HttpResponse:
     context = {
         "people": User.objects.select_related("team").order_by("-is_active", "name", "pk"),
         "teams": Team.objects.annotate(people=Count("members", filter=Q(members__is_active=True))).order_by("name"),
@@ -147,7 +145,7 @@ def _list_page(
 
 
 def _person_page(
-    request: HttpRequest,
+    request: SignedIn,
     user: User,
     *,
     rights: ChangeForm | None = None,
@@ -174,10 +172,14 @@ def _person_page(
 def _rights_changed(entry: AuditEntry) -> list[tuple[str, str, str]]:
     """Return name, before and after of each right that the entry changed, in words."""
     names = {"name": _("Name"), "role": _("Role"), "scope": _("Sees"), "team": _("Team")}
-    words: dict[str, dict[str, Any]] = {"role": dict(Role.choices), "scope": dict(Scope.choices)}
+    words: dict[str, dict[Any, Any]] = {"role": dict(Role.choices), "scope": dict(Scope.choices)}
+
+    def told(key: str, code: str | None) -> str:
+        return str(words.get(key, {}).get(code, code or "—"))
+
     before, after = entry.before or {}, entry.after or {}
     return [
-        (name, *(str(words.get(key, {}).get(rights.get(key), rights.get(key) or "—")) for rights in (before, after)))
+        (name, told(key, before.get(key)), told(key, after.get(key)))
         for key, name in names.items()
         if before.get(key) != after.get(key)
     ]

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from django.utils.functional import SimpleLazyObject
 
 from expansion import clock
-from signals.models import Run, RunState
+from signals.models import Run
+from signals.models.runs import RunState
 
 if TYPE_CHECKING:
     from datetime import date, datetime

@@ -11,11 +11,11 @@ from django.db.models import Q
 from django.views.decorators.http import require_safe
 
 from accounts.models import Customer
-from expansion.htmx import may, page, respond
+from expansion.htmx import SignedIn, may, page, respond
 from signals.models import Alert
 
 if TYPE_CHECKING:
-    from django.http import HttpRequest, HttpResponse
+    from django.http import HttpResponse
 
     from expansion.users.models import User
 
@@ -33,7 +33,7 @@ class Found:
 
 @page(permission="customers.read")
 @require_safe
-def search(request: HttpRequest) -> HttpResponse:
+def search(request: SignedIn) -> HttpResponse:
     """Answer what the palette shows under its field; two signs are the least."""
     words = unicodedata.normalize("NFKC", request.GET.get("q", "")).strip()[:80]
     found = find(words, user=request.user) if len(words) >= SHORTEST else []

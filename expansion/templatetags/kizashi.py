@@ -221,7 +221,7 @@ def band(
         moved = format_html(
             ' <span class="d num">{}{}</span>',
             arrow,
-            formats.number(abs(delta), places=0),
+            formats.number(delta if delta > 0 else -delta, places=0),
         )
     return format_html(
         '<span class="band {}">{}{}{}{}</span>',
@@ -255,8 +255,8 @@ def interval(
 ) -> SafeString:
     """Draw an observed rate with its 95 % range and, as a bar, what was expected; all as fractions of ``most``."""
 
-    def at(number: float) -> str:
-        return _short(min(max(float(number) / most, 0.0), 1.0) * 100)
+    def at(fraction: float) -> str:
+        return _short(min(max(float(fraction) / most, 0.0), 1.0) * 100)
 
     mark = ""
     if expected is not None:

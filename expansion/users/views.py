@@ -15,7 +15,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from expansion.htmx import page, respond, wants_part
+from expansion.htmx import SignedIn, page, respond, wants_part
 from expansion.users import people
 from expansion.users.forms import LoginForm, NewPasswordForm, PreferencesForm
 from expansion.users.models import Role
@@ -30,7 +30,7 @@ login = LoginView.as_view(template_name="users/login.html", authentication_form=
 
 @page()
 @require_safe
-def home(request: HttpRequest) -> HttpResponse:
+def home(request: SignedIn) -> HttpResponse:
     """Send each role to the screen where its day begins."""
     return redirect(_FIRST_PAGES[Role(request.user.role)])
 
@@ -52,14 +52,14 @@ def set_language(request: HttpRequest) -> HttpResponse:
 
 @page()
 @require_POST
-def set_keys(request: HttpRequest) -> HttpResponse:
+def set_keys(request: SignedIn) -> HttpResponse:
     """Switch single-key shortcuts on or off, from the list of keys."""
     people.prefer(request.user, has_single_keys="single_keys" in request.POST)
     return HttpResponse(status=204) if wants_part(request) else redirect("me")
 
 
 @page()
-def me(request: HttpRequest) -> HttpResponse:
+def me(request: SignedIn) -> HttpResponse:
     """Show and change how the person likes their pages."""
     if request.method != "POST":
         return _own_page(request, preferences=PreferencesForm.of(request.user))
@@ -80,7 +80,7 @@ def me(request: HttpRequest) -> HttpResponse:
 
 @page()
 @require_POST
-def change_password(request: HttpRequest) -> HttpResponse:
+def change_password(request: SignedIn) -> HttpResponse:
     """Change one's own password; every other session of the person ends."""
     form = NewPasswordForm(request.user, request.POST)
     if not form.is_valid():
@@ -92,7 +92,7 @@ def change_password(request: HttpRequest) -> HttpResponse:
 
 
 def _own_page(
-    request: HttpRequest,
+    request: SignedIn,
     *,
     preferences: PreferencesForm | None = None,
     password: NewPasswordForm | None = None,
