@@ -58,7 +58,7 @@ class Alert(models.Model):
 
     A second hit refreshes the evidence, it does not add an alert.  All open alerts of a
     customer make one card; exactly one of them is its lead (``is_lead``), whose playbook
-    the card shows.  ``evidence``, ``priority_parts`` and the expected amounts are as they
+    the card shows (``chosen_at``: a person chose it).  ``evidence``, ``priority_parts`` and the expected amounts are as they
     were at the last refresh.  A closed alert keeps its family from firing again until
     ``rearmed_on`` is set: when the condition has stopped, or when ``quiet_until`` is over.
     ``evidence``: [{term, value, threshold, unit, window, on}], ``priority_parts``:
@@ -90,6 +90,7 @@ class Alert(models.Model):
     condition_ended_on = models.DateField(null=True, blank=True)
     due_on = models.DateField()
     acknowledged_at = models.DateTimeField(null=True, blank=True)
+    chosen_at = models.DateTimeField(null=True, blank=True)
     snoozed_until = models.DateTimeField(null=True, blank=True)
     snooze_condition = models.JSONField(null=True, blank=True)
     snooze_reason = models.CharField(max_length=200, blank=True, default="")
