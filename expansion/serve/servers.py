@@ -25,7 +25,7 @@ DATABASE = "kizashi"
 MAJOR = "18"
 _LONGEST_SOCKET_PATH = 103
 # The wheel has no ICU; the team set-up's compose file initialises its server with the same words.
-_INITDB = ("-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C")
+INITDB = ("-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C")
 # For a machine of two cores that also runs the web server and the worker.
 _SETTINGS = {
     "shared_buffers": "256MB",
@@ -204,7 +204,7 @@ def _make_cluster(programs: Path, where: Places, variables: dict[str, str]) -> N
     where.runner.own(making)
     try:
         made = subprocess.run(
-            [programs / "initdb", "-D", making, *_INITDB],
+            [programs / "initdb", "-D", making, *INITDB],
             env=variables,
             cwd="/",
             capture_output=True,
