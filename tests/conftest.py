@@ -58,8 +58,11 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "expansion.settings"
 def pytest_configure() -> None:
     from django.conf import settings
 
+    from expansion import translations
+
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.STORAGES = settings.STORAGES | {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
+    translations.compile_all()
 
 
 def pytest_unconfigure() -> None:

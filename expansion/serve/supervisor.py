@@ -239,7 +239,7 @@ def _step(family: Family, interruption: Interruption, given: dict[str, str], tit
     _show(child, shown)
     family.stop(child)
     if child.process.returncode:
-        raise env.BadSetting(f"manage.py {' '.join(arguments)} failed:\n{child.last_lines()}")
+        raise env.BadSetting(f"manage.py {' '.join(arguments)} failed (above).  Nothing was lost: mend it and type ./run again.")
     tell(f"  done in {time.monotonic() - began:.1f} s")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ from django.conf import settings
 from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandParser
+
+from expansion import translations
 
 
 class Command(BaseCommand):
@@ -20,10 +23,10 @@ class Command(BaseCommand):
 
     def handle(self, *_: Any, tables_only: bool, **__: Any) -> None:
         if not tables_only:
-            call_command("compile_translations", verbosity=0, stdout=self.stdout)
+            translations.compile_all()
             _collect_static()
         call_command("migrate", verbosity=0, interactive=False, stdout=self.stdout)
-        call_command("load_defaults", verbosity=0, stdout=self.stdout)
+        call_command("load_defaults", verbosity=0, stdout=io.StringIO())
 
 
 def _collect_static() -> None:
