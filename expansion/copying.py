@@ -9,12 +9,15 @@ import csv
 import io
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 from django.db import connection, transaction
 from psycopg2 import sql
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from numpy.typing import NDArray
 
 _ROWS_AT_ONCE = 50_000
 _STAGE = "kizashi_stage"
@@ -130,7 +133,14 @@ def _as_copy_text(frame: pd.DataFrame) -> io.StringIO:
         plain[str(name)] = column
     buffer = io.StringIO()
     pd.DataFrame(plain).to_csv(
-        buffer, sep="\t", header=False, index=False, na_rep="\\N", quoting=csv.QUOTE_NONE, lineterminator="\n", date_format="%Y-%m-%d"
+        buffer,
+        sep="\t",
+        header=False,
+        index=False,
+        na_rep="\\N",
+        quoting=csv.QUOTE_NONE,
+        lineterminator="\n",
+        date_format="%Y-%m-%d",
     )
     buffer.seek(0)
     return buffer
@@ -142,3 +152,73 @@ def _escaped(value: Any) -> Any:
     if isinstance(value, str):
         return value.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
     return value
+
+
+# PostgreSQL's binary COPY: a header, then per row a field count, per field a length and big-endian bytes.
+_BINARY_HEADER = b"PGCOPY\n\xff\r\n\0" + b"\0" * 8
+_BINARY_TRAILER = b"\xff\xff"
+_EPOCH = np.datetime64("2000-01-01", "D")
+
+
+def copy_to_arrays(
+    query: str, params: Sequence[Any] | Mapping[str, Any] = (), *, dtypes: Mapping[str, str]
+) -> dict[str, NDArray[Any]]:
+    """Return the rows of a SELECT as one array per column, without parsing any text.
+
+    ``dtypes`` names every column in order: ``i2``, ``i4``, ``i8``, ``f4``, ``f8`` or ``date`` (datetime64[D]),
+    each exactly of that SQL type and never NULL (say COALESCE(…, 'NaN')).
+    """
+    fields = [
+        (f"{name}_bytes" if part else name, ">i4" if part else _wire_type(kind)) for name, kind in dtypes.items() for part in (1, 0)
+    ]
+    layout = np.dtype([("fields", ">i2"), *fields])
+    buffer = io.BytesIO()
+    with connection.cursor() as cursor:
+        statement = cursor.cursor.mogrify(query, params or None)
+        text = statement.decode() if isinstance(statement, bytes) else statement
+        cursor.cursor.copy_expert(f"COPY ({text}) TO STDOUT WITH (FORMAT binary)", buffer)
+    count, rest = divmod(buffer.tell() - len(_BINARY_HEADER) - len(_BINARY_TRAILER), layout.itemsize)
+    records = np.frombuffer(buffer.getbuffer(), dtype=layout, count=count if rest == 0 else 0, offset=len(_BINARY_HEADER))
+    wrong = [n for n, kind in dtypes.items() if rest or (records[f"{n}_bytes"] != np.dtype(_wire_type(kind)).itemsize).any()]
+    if wrong:
+        raise ValueError(f"A column is NULL or not of the declared type; declared were {dict(dtypes)}, suspect are {wrong}.")
+    arrays: dict[str, NDArray[Any]] = {}
+    for name, kind in dtypes.items():
+        values = records[name].astype(np.dtype(_wire_type(kind)).newbyteorder("="))
+        arrays[name] = _EPOCH + values if kind == "date" else values
+    return arrays
+
+
+def copy_from_arrays(table: str, arrays: Mapping[str, NDArray[Any]]) -> int:
+    """Append equally long arrays to the table's columns of those names; return how many rows went in.
+
+    The SQL types are exactly those of the arrays: int16 smallint, int32 integer, int64 bigint, float32 real,
+    float64 double precision, datetime64[D] date.
+    """
+    plain = {name: _to_wire(values) for name, values in arrays.items()}
+    count = len(next(iter(plain.values()))) if plain else 0
+    if count == 0:
+        return 0
+    fields = [
+        (f"{name}_bytes" if part else name, ">i4" if part else values.dtype) for name, values in plain.items() for part in (1, 0)
+    ]
+    records = np.empty(count, dtype=np.dtype([("fields", ">i2"), *fields]))
+    records["fields"] = len(plain)
+    for name, values in plain.items():
+        records[f"{name}_bytes"] = values.dtype.itemsize
+        records[name] = values
+    statement = sql.SQL("COPY {} ({}) FROM STDIN WITH (FORMAT binary)").format(sql.Identifier(table), _columns(plain))
+    with connection.cursor() as cursor:
+        body = io.BytesIO(b"".join((_BINARY_HEADER, records.tobytes(), _BINARY_TRAILER)))
+        cursor.cursor.copy_expert(statement.as_string(cursor.cursor), body, size=1 << 20)
+    return count
+
+
+def _wire_type(kind: str) -> str:
+    return ">i4" if kind == "date" else f">{kind}"
+
+
+def _to_wire(values: NDArray[Any]) -> NDArray[Any]:
+    if values.dtype.kind == "M":
+        return (values.astype("datetime64[D]") - _EPOCH).astype(">i4")
+    return values.astype(values.dtype.newbyteorder(">"))
