@@ -22,6 +22,8 @@ from expansion.serve.locks import Ownership, using
 from expansion.serve.processes import Child, Family, dying_with_parent, wait_until
 
 SAMPLE_NIGHTS = 7
+MANAGE = [sys.executable, str(env.ROOT / "manage.py")]
+_NEED_NO_TABLES = {"prepare", "migrate", "makemigrations", "check", "help"}
 _LARGEST_LOG = 5_000_000
 _MOST_DEATHS_A_MINUTE = 5
 
@@ -129,7 +131,11 @@ def variables(folder: Path, urls: dict[str, str]) -> dict[str, str]:
 def manage(arguments: list[str]) -> int:
     """Run one of Django's commands in the terminal's foreground; return its exit code."""
     with environment(f"./run manage {' '.join(arguments)}".strip()) as given:
-        return foreground([sys.executable, str(env.ROOT / "manage.py"), *arguments], given)
+        if not env.text("DATABASE_URL") and not _NEED_NO_TABLES & set(arguments[:1]) and not _has_tables(env.data_dir()):
+            tell("Preparing the tables …")
+            if code := foreground([*MANAGE, "prepare"], given):
+                return code
+        return foreground([*MANAGE, *arguments], given)
 
 
 def foreground(argv: list[str], given: dict[str, str]) -> int:
@@ -228,9 +234,7 @@ def _step(family: Family, interruption: Interruption, given: dict[str, str], tit
     tell(f"{title} …")
     began = time.monotonic()
     log = _log(Path(given["KIZASHI_DATA_DIR"]), "start")
-    child = family.start(
-        arguments[0], [sys.executable, str(env.ROOT / "manage.py"), *arguments], variables=given, cwd=env.ROOT, log=log, grace=5
-    )
+    child = family.start(arguments[0], [*MANAGE, *arguments], variables=given, cwd=env.ROOT, log=log, grace=5)
     shown = 0
     while child.alive:
         interruption.check()
@@ -252,18 +256,18 @@ def _show(child: Child, shown: int) -> int:
 
 
 def _is_empty(folder: Path) -> bool:
-    asked = subprocess.run(
-        [
-            binaries.installed().postgres / "psql",
-            servers.places(folder).database_url,
-            "-tAc",
-            "select not exists (select from users_user) and not exists (select from accounts_customer)",
-        ],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return asked.stdout.strip() == "t"
+    return _asked(folder, "select not exists (select from users_user) and not exists (select from accounts_customer)")
+
+
+def _has_tables(folder: Path) -> bool:
+    return _asked(folder, "select to_regclass('django_migrations') is not null")
+
+
+def _asked(folder: Path, question: str) -> bool:
+    """Ask the embedded database a question of yes or no."""
+    psql = binaries.installed().postgres / "psql"
+    url = servers.places(folder).database_url
+    return subprocess.run([psql, url, "-tAc", question], capture_output=True, text=True, check=True).stdout.strip() == "t"
 
 
 def _service(start: Callable[[], Child]) -> Service:

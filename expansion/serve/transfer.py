@@ -17,11 +17,10 @@ from pathlib import Path, PurePosixPath
 from expansion import env
 from expansion.serve import binaries, servers
 from expansion.serve.locks import Ownership
-from expansion.serve.supervisor import SAMPLE_NIGHTS, environment, foreground, last_nights, tell
+from expansion.serve.supervisor import MANAGE, SAMPLE_NIGHTS, environment, foreground, last_nights, tell
 
 _FORMAT = 1
 _KEPT_FOLDERS = ("uploads",)
-_MANAGE = [sys.executable, str(env.ROOT / "manage.py")]
 
 
 def sample(arguments: list[str]) -> int:
@@ -29,9 +28,9 @@ def sample(arguments: list[str]) -> int:
     first, last = last_nights(SAMPLE_NIGHTS)
     with environment("./run sample") as given:
         return (
-            foreground([*_MANAGE, "prepare"], given)
-            or foreground([*_MANAGE, "load_sample", *arguments], given)
-            or foreground([*_MANAGE, "nightly", "--date", str(first), "--through", str(last)], given)
+            foreground([*MANAGE, "prepare"], given)
+            or foreground([*MANAGE, "load_sample", *arguments], given)
+            or foreground([*MANAGE, "nightly", "--date", str(first), "--through", str(last)], given)
         )
 
 
@@ -114,7 +113,7 @@ def restore(file: str, *, confirmed: bool) -> int:
                 (work / name).replace(folder / name)
         for name in ("demo_logins.json", "sample-is-loading"):
             (folder / name).unlink(missing_ok=True)
-        if code := foreground([*_MANAGE, "prepare"], given):
+        if code := foreground([*MANAGE, "prepare"], given):
             return code
     tell("Imported.")
     return 0
