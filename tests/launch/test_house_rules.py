@@ -66,13 +66,22 @@ def clock_readings(text: str) -> list[str]:
 def built_sql(text: str) -> list[str]:
     """Values travel as parameters; only a constant or a quoted identifier may stand in the text of a statement."""
     found = []
-    for node in calls(ast.parse(text)):
+    tree = ast.parse(text)
+    # What the driver has filled in and quoted itself, for COPY, which takes no parameters.
+    quoted = {
+        ast.unparse(target)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign) and any(called(call) == "mogrify" for call in calls(node.value))
+        for target in node.targets
+    }
+    for node in calls(tree):
         if called(node) not in RUNS_SQL or not node.args:
             continue
         statement = node.args[0]
         if isinstance(statement, ast.JoinedStr):
+            values = [part.value for part in statement.values if isinstance(part, ast.FormattedValue)]
             found += [
-                at(part.value) for part in statement.values if isinstance(part, ast.FormattedValue) and not _is_fixed(part.value)
+                at(value) for value in values if not _is_fixed(value) and ast.unparse(value).removesuffix(".decode()") not in quoted
             ]
         elif _is_formatted(statement):
             found.append(at(statement))
