@@ -338,7 +338,7 @@ def _past(points_: list[tuple[int, float]], limit: float, *, above: bool) -> lis
     before: tuple[int, float] | None = None
     for x, y in points_:
         fires = y >= limit if above else y <= limit
-        if before is not None and fires != bool(run) and y != before[1]:
+        if before is not None and fires != bool(run) and limit not in {y, before[1]}:
             run.append(
                 (
                     before[0] + (x - before[0]) * (limit - before[1]) / (y - before[1]),
