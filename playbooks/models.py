@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Customer
@@ -95,6 +95,16 @@ class Reason(models.TextChoices):
     OTHER = "other", _("Other")
 
 
+class OutcomeQuerySet(VisibleQuerySet):
+    def effective(self) -> Self:
+        """What counts: no side notes, nothing withdrawn, nothing that a newer row replaces (unless that one was withdrawn)."""
+        withdrawn = Outcome.objects.filter(corrects=OuterRef("pk"), is_withdrawal=True)
+        replacing = Outcome.objects.filter(corrects=OuterRef("pk"), is_withdrawal=False).filter(
+            ~Exists(Outcome.objects.filter(corrects=OuterRef("pk"), is_withdrawal=True))
+        )
+        return self.filter(~Exists(withdrawn), ~Exists(replacing), is_withdrawal=False, is_side_note=False)
+
+
 class Outcome(models.Model):
     """What came of a card, as a person logged it: rows are added, never changed (a trigger refuses).
 
@@ -122,7 +132,7 @@ class Outcome(models.Model):
     is_side_note = models.BooleanField(default=False)
     idempotency_key = models.CharField(max_length=80, unique=True)
 
-    objects = VisibleQuerySet.as_manager()
+    objects = OutcomeQuerySet.as_manager()
 
     class Meta:
         constraints: ClassVar = [

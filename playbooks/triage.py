@@ -1,0 +1,532 @@
+"""What the triage screen shows: the queue.  (The card: ``playbooks.cards``.)
+
+Rows come by keyset: the cursor names the last row, so the thousandth page costs what the first
+does.  Counts stop at ``CAP``: nobody works through more, and no page waits for a count.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import (
+    BooleanField,
+    Case,
+    DateField,
+    DecimalField,
+    Exists,
+    ExpressionWrapper,
+    F,
+    Func,
+    IntegerField,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+    When,
+)
+from django.db.models.functions import Cast, Coalesce, JSONObject
+
+from accounts.models import FeedDay, Product
+from expansion import clock, formats
+from expansion.money import ZERO
+from expansion.users.models import Scope, User
+from playbooks.models import Outcome
+from signals.models import Alert, Run
+from signals.models.alerts import AlertState, PlayKind
+from signals.models.runs import RunState
+from signals.terms import TERMS, format_value
+
+CAP = 1000
+PAGE = 50
+VIEWS = ("mine", "team", "unassigned", "snoozed", "done")
+GROUPS = ("today", "week", "later", "back")
+SORTS = ("priority", "amount", "renewal", "newest")
+DONE_DAYS = 30
+_FAR = date(9999, 12, 31)
+# Amounts of these plays are gains; what is kept or given up is shown, never added up.
+GAINING = (PlayKind.UPSELL, PlayKind.CROSS_SELL)
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What narrows a view.  An empty tuple or None is no filter."""
+
+    plays: tuple[str, ...] = ()
+    bands: tuple[str, ...] = ()
+    rules: tuple[str, ...] = ()
+    owners: tuple[int, ...] = ()
+    plan: str = ""
+    guard: str = ""
+    due: str = ""
+    renewal_days: int | None = None
+    least_amount: Decimal | None = None
+    words: str = ""
+
+    @property
+    def is_on(self) -> bool:
+        return self != Filters()
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """The last row of the page before."""
+
+    group: int
+    key: str
+    id: int
+
+    def text(self) -> str:
+        return base64.urlsafe_b64encode(json.dumps([self.group, self.key, self.id]).encode()).decode().rstrip("=")
+
+    @classmethod
+    def read(cls, text: str) -> Cursor | None:
+        """Return the cursor, or None for what never was one."""
+        try:
+            group, key, pk = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+            return cls(int(group), str(key), int(pk)) if 0 <= int(group) < len(GROUPS) else None
+        except (ValueError, TypeError):
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class TriageRow:
+    """One card in the queue, in the words of the reader's language."""
+
+    id: int
+    customer_id: int
+    name: str
+    priority: int
+    icon: str
+    play: str
+    amount: Decimal | None
+    currency: str
+    amount_kind: str
+    group: str
+    due_on: date
+    days_over: int
+    is_due_today: bool
+    band: str
+    score: int | None
+    guard: str
+    signals: tuple[str, ...]
+    more: int
+    owner: str
+    owner_initial: str
+    is_mine: bool
+    is_new: bool
+    version: int
+    snoozed_until: datetime | None = None
+    snooze_reason: str = ""
+    snooze_condition: str = ""
+    sort_key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The rows that are due at the same time; ``count`` is of the whole view, not of the page."""
+
+    key: str
+    count: int
+    rows: tuple[TriageRow, ...]
+    until: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What stands above the rows.  ``expected`` is None where the view has more rows than are added up."""
+
+    counts: Mapping[str, int]
+    total: int
+    over: int
+    groups: Mapping[str, int]
+    expected: Decimal | None
+    currency: str
+    as_of: date | None
+    computed_at: datetime | None
+    is_late: bool
+    last_usage_on: date | None
+    has_alerts: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    view: str
+    sort: str
+    filters: Filters
+    groups: tuple[Group, ...]
+    figures: Figures
+    next_cursor: str = ""
+    friday: date = _FAR
+
+    @property
+    def rows(self) -> list[TriageRow]:
+        return [row for group in self.groups for row in group.rows]
+
+
+def queue(
+    user: User,
+    *,
+    view: str,
+    filters: Filters,
+    sort: str,
+    now: datetime,
+    language: str,
+    cursor: Cursor | None = None,
+    page: int = PAGE,
+) -> Queue:
+    """Return a page of the person's view with its figures: two statements, whatever the number of rows."""
+    seen = figures(user, view=view, filters=filters, now=now)
+    rows, next_cursor = _page(
+        user, view=view, filters=filters, sort=sort, cursor=cursor, now=now, language=language, page=page, seen=seen
+    )
+    friday = _friday(clock.day_of(now))
+    groups = tuple(
+        Group(key=key, count=seen.groups.get(key, 0), rows=tuple(row for row in rows if row.group == key), until=friday if key == "week" else None)
+        for key in GROUPS
+    )  # fmt: skip
+    return Queue(view=view, sort=sort, filters=filters, groups=groups, figures=seen, next_cursor=next_cursor, friday=friday)
+
+
+def row(user: User, alert_id: int, *, now: datetime, language: str, as_of: date | None) -> TriageRow | None:
+    """Return the row of one alert, wherever it stands; None where it leads no card that the person may see."""
+    found = _detailed(Alert.objects.visible_to(user).leading().filter(pk=alert_id), clock.day_of(now)).first()
+    return None if found is None else _row(found, user=user, today=clock.day_of(now), language=language, as_of=as_of)
+
+
+def views_of(user: User) -> tuple[str, ...]:
+    """Return the views that show the person something: with own scope the team's is the own one again."""
+    return tuple(view for view in VIEWS if view != "team" or user.scope != Scope.OWN)
+
+
+def figures(user: User, *, view: str, filters: Filters, now: datetime) -> Figures:
+    """Return every count above the rows in one statement."""
+    today = clock.day_of(now)
+    chosen = _chosen(user, view=view, filters=filters, now=now)
+    facts = chosen.annotate(group=_group(today)).values(
+        fact=JSONObject(
+            group="group", due="due_on", play="play_kind", low="expected_low", high="expected_high", currency="expected_currency"
+        )
+    )  # fmt: skip
+    last_run = Run.objects.filter(job="nightly", state=RunState.DONE).order_by("-business_date")
+    found = (
+        User.objects.filter(pk=user.pk)
+        .annotate(
+            **{
+                name: _capped(_chosen(user, view=name, filters=Filters(), now=now))
+                for name in ("mine", "team", "unassigned", "snoozed")
+            },
+            done=_capped(done(user, now=now)),
+            facts=ArraySubquery(facts[:CAP]),
+            run=Subquery(last_run.values(json=JSONObject(date="business_date", at="finished_at"))[:1]),
+            last_usage_on=Subquery(FeedDay.objects.filter(day__gt=today - timedelta(days=60)).order_by("-day").values("day")[:1]),
+            has_alerts=Exists(Alert.objects.all()),
+        )
+        .values("mine", "team", "unassigned", "snoozed", "done", "facts", "run", "last_usage_on", "has_alerts")
+        .get()
+    )
+    rows = found["facts"]
+    run = found["run"] or {}
+    as_of = date.fromisoformat(run["date"]) if run else None
+    middles = [
+        (Decimal(str(fact["low"])) + Decimal(str(fact["high"]))) / 2
+        for fact in rows
+        if fact["play"] in GAINING and fact["low"] is not None and fact["high"] is not None
+    ]
+    return Figures(
+        counts={name: found[name] for name in VIEWS},
+        total=found["done"] if view == "done" else len(rows),
+        over=sum(fact["due"] < today.isoformat() for fact in rows),
+        groups={key: sum(fact["group"] == index for fact in rows) for index, key in enumerate(GROUPS)},
+        expected=None if len(rows) >= CAP else sum(middles, ZERO),
+        currency=next((fact["currency"] for fact in rows if fact["currency"]), ""),
+        as_of=as_of,
+        computed_at=datetime.fromisoformat(run["at"]) if run and run["at"] else None,
+        is_late=as_of is not None and as_of < clock.nightly_due(now),
+        last_usage_on=found["last_usage_on"],
+        has_alerts=found["has_alerts"],
+    )
+
+
+def done(user: User, *, now: datetime) -> QuerySet[Outcome]:
+    """Return what was logged in the last 30 days, newest first."""
+    since = clock.start_of(clock.day_of(now) - timedelta(days=DONE_DAYS))
+    return Outcome.objects.visible_to(user).filter(is_withdrawal=False, is_side_note=False, at__gte=since).order_by("-id")
+
+
+def _chosen(user: User, *, view: str, filters: Filters, now: datetime) -> QuerySet[Alert]:
+    """Return the leading alerts of a view: one per card."""
+    rows = Alert.objects.visible_to(user).leading()
+    match view:
+        case "mine":
+            rows = rows.awake(now).filter(owner=user)
+        case "team":
+            rows = rows.awake(now).filter(owner__isnull=False)
+            if user.scope == Scope.TEAM and user.team_id is not None:
+                rows = rows.filter(owner__team=user.team_id)
+        case "unassigned":
+            rows = rows.awake(now).filter(owner__isnull=True)
+        case "snoozed":
+            rows = rows.filter(state=AlertState.WAITING).exclude(snoozed_until__lte=now)
+        case _:
+            return rows.none()
+    return _narrowed(rows, filters, today=clock.day_of(now))
+
+
+def _narrowed(rows: QuerySet[Alert], filters: Filters, *, today: date) -> QuerySet[Alert]:
+    if filters.plays:
+        rows = rows.filter(play_kind__in=filters.plays)
+    if filters.bands:
+        rows = rows.filter(customer__standing__band__in=filters.bands)
+    if filters.rules:
+        rows = rows.filter(Exists(Alert.objects.open().filter(customer=OuterRef("customer"), rule__key__in=filters.rules)))
+    if filters.owners:
+        rows = rows.filter(owner__in=filters.owners)
+    if filters.plan:
+        rows = rows.filter(customer__standing__plan_code=filters.plan)
+    if filters.guard == "stopped":
+        rows = rows.filter(is_stopped=True)
+    elif filters.guard == "caution":
+        rows = rows.filter(guard__contains=[{"level": "caution"}])
+    elif filters.guard == "clear":
+        rows = rows.filter(is_stopped=False).exclude(guard__contains=[{"level": "caution"}])
+    if filters.renewal_days is not None:
+        rows = rows.filter(customer__standing__renews_on__range=(today, today + timedelta(days=filters.renewal_days)))
+    if filters.least_amount is not None:
+        rows = rows.filter(expected_low__isnull=False).filter(_middle_at_least(filters.least_amount))
+    if filters.due in GROUPS:
+        rows = rows.filter(_in_group(GROUPS.index(filters.due), today))
+    if filters.words:
+        words = filters.words
+        rows = rows.filter(
+            Q(customer__name__icontains=words)
+            | Q(customer__name_kana__icontains=words)
+            | Q(customer__name_key__icontains=words.lower())
+        )
+    return rows
+
+
+def _middle_at_least(amount: Decimal) -> Q:
+    # (low + high) / 2 >= amount, without a division in SQL.
+    return Q(expected_high__gte=2 * amount - F("expected_low"))
+
+
+def _in_group(group: int, today: date) -> Q:
+    """Tell a row of the group.  Whatever came back from snooze stands in the last group, wherever its date lies."""
+    came_back = Q(returned_at__isnull=False) | Q(state=AlertState.WAITING)
+    match GROUPS[group]:
+        case "today":
+            return Q(due_on__lte=today) & ~came_back
+        case "week":
+            return Q(due_on__gt=today, due_on__lte=_friday(today)) & ~came_back
+        case "later":
+            return Q(due_on__gt=_friday(today)) & ~came_back
+    return came_back
+
+
+def _group(today: date) -> Case:
+    return Case(
+        *(When(_in_group(group, today), then=Value(group)) for group in (3, 0, 1)), default=Value(2), output_field=IntegerField()
+    )  # fmt: skip
+
+
+def _friday(today: date) -> date:
+    """Return the next Friday after today."""
+    return today + timedelta(days=(4 - today.weekday() - 1) % 7 + 1)
+
+
+def _capped(rows: QuerySet[Any]) -> Func:
+    """Count at most CAP rows."""
+    return Func(ArraySubquery(rows.order_by().values("pk")[:CAP]), function="cardinality", output_field=IntegerField())
+
+
+def _sorted(rows: QuerySet[Alert], sort: str) -> tuple[QuerySet[Alert], bool]:
+    """Give the rows the key that they are sorted by; tell whether the greatest comes first."""
+    match sort:
+        case "amount":
+            both = ExpressionWrapper(
+                Coalesce(F("expected_low") + F("expected_high"), Value(ZERO)),
+                output_field=DecimalField(max_digits=20, decimal_places=2),
+            )
+            return rows.annotate(key=both), True
+        case "renewal":
+            return rows.annotate(key=Coalesce("customer__standing__renews_on", Value(_FAR), output_field=DateField())), False
+        case "newest":
+            return rows.annotate(key=F("raised_on")), True
+    return rows.annotate(key=F("priority")), True
+
+
+def _key_of(text: str, sort: str) -> Any:
+    try:
+        return {"amount": Decimal, "renewal": date.fromisoformat, "newest": date.fromisoformat}.get(sort, int)(text)
+    except (ValueError, InvalidOperation):
+        return None
+
+
+def _page(
+    user: User,
+    *,
+    view: str,
+    filters: Filters,
+    sort: str,
+    cursor: Cursor | None,
+    now: datetime,
+    language: str,
+    page: int,
+    seen: Figures,
+) -> tuple[list[TriageRow], str]:
+    today = clock.day_of(now)
+    base, descending = _sorted(_chosen(user, view=view, filters=filters, now=now), sort)
+    order = ("-key" if descending else "key", "pk")
+    branches: list[QuerySet[Alert]] = []
+    first = 0
+    if cursor is not None and (key := _key_of(cursor.key, sort)) is not None:
+        first = cursor.group + 1
+        within = base.filter(_in_group(cursor.group, today))
+        branches.append(within.filter(key=key, pk__gt=cursor.id).order_by("pk"))
+        branches.append(within.filter(**{"key__lt" if descending else "key__gt": key}).order_by(*order))
+    branches += [base.filter(_in_group(group, today)).order_by(*order) for group in range(first, len(GROUPS))]
+    # Branches hold no row twice and stand in their order: the first pages never look into the later ones.
+    ids = [branch.values("pk")[: page + 1] for branch in branches]
+    narrow = ids[0].union(*ids[1:], all=True)[: page + 1] if len(ids) > 1 else ids[0]
+    found, _descending = _sorted(_detailed(Alert.objects.filter(pk__in=narrow), today), sort)
+    values = list(found.order_by("group", *order))
+    rows = [_row(value, user=user, today=today, language=language, as_of=seen.as_of) for value in values[:page]]
+    if len(values) <= page or not rows:
+        return rows, ""
+    last = rows[-1]
+    return rows, Cursor(GROUPS.index(last.group), last.sort_key, last.id).text()
+
+
+def _detailed(rows: QuerySet[Alert], today: date) -> QuerySet[Alert, dict[str, Any]]:
+    """Add to each lead what its row shows, all in the one statement."""
+    signals = (
+        Alert.objects.open().filter(customer=OuterRef("customer")).order_by("-is_lead", "-priority", "pk").values(
+            json=JSONObject(
+                ja="rule_version__body__name_ja", en="rule_version__body__name_en", evidence="evidence", lead="is_lead"
+            )
+        )
+    )  # fmt: skip
+    offered = Product.objects.filter(pk=Cast(OuterRef("offer__product_id"), IntegerField()))
+    plan = Product.objects.filter(code=OuterRef("customer__standing__plan_code"))
+    named = JSONObject(ja="name", en="name_en", kind="kind")
+    return rows.annotate(
+        group=_group(today),
+        is_waiting=Case(When(state=AlertState.WAITING, then=Value(True)), default=Value(False), output_field=BooleanField()),
+        signals=ArraySubquery(signals[:8]),
+        offered=Subquery(offered.values(json=named)[:1]),
+        plan=Subquery(plan.values(json=named)[:1]),
+    ).values(
+        "pk", "customer_id", "customer__name", "priority", "play_kind", "playbook_key", "expected_low", "expected_high", "expected_currency",
+        "due_on", "customer__standing__band", "customer__standing__score", "customer__standing__seats", "guard", "is_stopped", "offer",
+        "owner_id", "owner__name", "owner__team", "acknowledged_at", "raised_on", "version", "state", "snoozed_until", "snooze_reason",
+        "snooze_condition", "customer__standing__renews_on", "group", "signals", "offered", "plan",
+    )  # fmt: skip
+
+
+def _row(value: Mapping[str, Any], *, user: User, today: date, language: str, as_of: date | None) -> TriageRow:
+    low, high = value["expected_low"], value["expected_high"]
+    middle = None if low is None or high is None else (low + high) / 2
+    signals = [signal_words(signal, language) for signal in value["signals"]]
+    kind = value["play_kind"]
+    key = value.get("key", value["priority"])
+    return TriageRow(
+        id=value["pk"],
+        customer_id=value["customer_id"],
+        name=value["customer__name"],
+        priority=value["priority"],
+        icon=play_icon(kind, value["offer"]),
+        play=play_words(kind, value["offer"], offered=value["offered"], plan=value["plan"], seats=value["customer__standing__seats"], language=language),
+        amount=middle,
+        currency=value["expected_currency"],
+        amount_kind="gain" if kind in GAINING else "loss" if kind == PlayKind.DOWNSELL else "keep",
+        group=GROUPS[value["group"]],
+        due_on=value["due_on"],
+        days_over=max((today - value["due_on"]).days, 0),
+        is_due_today=value["due_on"] == today,
+        band=value["customer__standing__band"] or "insufficient",
+        score=value["customer__standing__score"],
+        guard=guard_level(value["guard"], is_stopped=value["is_stopped"]),
+        signals=tuple(signals[:2]),
+        more=max(len(signals) - 2, 0),
+        owner=value["owner__name"] or "",
+        owner_initial=(value["owner__name"] or "").strip()[:1],
+        is_mine=value["owner_id"] == user.pk,
+        is_new=value["acknowledged_at"] is None and as_of is not None and value["raised_on"] >= as_of,
+        version=value["version"],
+        snoozed_until=value["snoozed_until"] if value["state"] == AlertState.WAITING else None,
+        snooze_reason=value["snooze_reason"],
+        snooze_condition=condition_words(value["snooze_condition"], language),
+        sort_key=key.isoformat() if isinstance(key, date) else str(key),
+    )  # fmt: skip
+
+
+def guard_level(guards: Sequence[Mapping[str, Any]], *, is_stopped: bool) -> str:
+    """Return the strictest level: stop, caution or nothing."""
+    if is_stopped:
+        return "stop"
+    return "caution" if any(guard.get("level") in {"caution", "stop"} for guard in guards) else ""
+
+
+def signal_words(signal: Mapping[str, Any], language: str) -> str:
+    """Say a signal as briefly as a row allows: its first measure with its value, or else its name."""
+    for item in signal["evidence"] or ():
+        term = TERMS.get(item.get("term", ""))
+        if term is not None and item.get("value") is not None:
+            return f"{term.name(language)} {format_value(term, item['value'], language)}"
+    return signal[language] or signal["ja"] or ""
+
+
+def condition_words(condition: Mapping[str, Any] | None, language: str) -> str:
+    """Say what a snoozed card waits for: 席の使用率 95%以上."""
+    term = TERMS.get((condition or {}).get("term", ""))
+    if condition is None or term is None:
+        return ""
+    value = format_value(term, condition["threshold"], language)
+    sign = condition["op"]
+    if language == "ja":
+        return f"{term.name(language)} {value}{'以上' if sign in {'>=', '>'} else '以下'}"
+    return f"{term.name(language)} {'≥' if sign in {'>=', '>'} else '≤'} {value}"
+
+
+def play_icon(kind: str, offer: Mapping[str, Any]) -> str:
+    if kind == PlayKind.UPSELL:
+        return {"seats": "seat", "capacity": "cap"}.get(offer.get("kind", ""), "upsell")
+    return {PlayKind.CROSS_SELL: "cross", PlayKind.RENEWAL: "cal", PlayKind.HELP: "shield", PlayKind.DOWNSELL: "down"}.get(
+        PlayKind(kind), "flag"
+    )
+
+
+def play_words(
+    kind: str,
+    offer: Mapping[str, Any],
+    *,
+    offered: Mapping[str, Any] | None,
+    plan: Mapping[str, Any] | None,
+    seats: float | None,
+    language: str,
+) -> str:
+    """Say the play of a card in a few words: Standard → Pro, 50 → 70席, or the kind of play."""
+    product, own = product_name(offered, language), product_name(plan, language)
+    after = offer.get("quantity_after")
+    now = offer.get("quantity_now") or seats
+    if offer.get("kind") == "seats" and after and now:
+        return f"{formats.number(now)} → {formats.count(int(after), 'seats', language=language)}"
+    if product and offer.get("kind") in {"next_plan", "capacity"} and (offered or {}).get("kind") == "plan" and own:
+        return f"{own} → {product}"
+    if product and kind in {PlayKind.UPSELL, PlayKind.CROSS_SELL}:
+        return product
+    return str(PlayKind(kind).label)
+
+
+def product_name(product: Mapping[str, Any] | None, language: str) -> str:
+    if product is None:
+        return ""
+    return (product.get("en") if language == "en" else "") or product.get("ja") or ""
