@@ -1,0 +1,264 @@
+"""From dense day blocks to the usage terms: windows, changes, streaks and limits, for all slots at once.
+
+A stored value is NaN where there is no row.  How that reads depends on the metric: a counter is 0
+on days on which its feed arrived at all and unknown on the others; a gauge holds its last value for
+14 days.  Sums are taken in float64, day by day, so that no slot's result depends on its neighbours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+HOLD_DAYS = 14
+COUNTER_DAYS = 98  # 91 days before the last 7
+GAUGE_DAYS = 91 + HOLD_DAYS
+FULL = 0.9
+_LEAST_FEED_DAYS = 7
+_LEAST_BURST_USES = 7
+_LEAST_BASE_FEED_DAYS = 28
+_LEAST_BASE_PER_DAY = 1 / 7  # a feature that was hardly used is taken as used once a week
+
+
+@dataclass(frozen=True, slots=True)
+class UsageInputs:
+    """The usage of a range of slots, the business date on the last day.
+
+    counters  float32 [days ≥ 98, counters, slots] as stored; ``feed`` bool [days, counters]
+    gauges    float32 [days ≥ 105, gauges, slots] as stored (distinct counts read like gauges)
+    activity  bool [28, slots]: somebody of the customer did something on the day
+    seats     float64 [slots], NaN where the contract has none; ``quotas`` the same per metric key
+    """
+
+    counters: NDArray[np.float32]
+    counter_keys: tuple[str, ...]
+    feed: NDArray[np.bool_]
+    gauges: NDArray[np.float32]
+    gauge_keys: tuple[str, ...]
+    activity: NDArray[np.bool_]
+    seats: Floats
+    quotas: Mapping[str, Floats] = field(default_factory=dict)
+
+
+def usage_terms(given: UsageInputs) -> dict[str, Floats]:
+    """Return the usage terms per slot, NaN where a term is missing, and two positions that say which metric it was.
+
+    ``quota_metric_key`` and ``burst_metric_key`` are positions in (*counter_keys, *gauge_keys), −1 for none.
+    """
+    slots = given.seats.shape[0]
+    known = np.where(given.feed[:, :, None], np.nan_to_num(given.counters, nan=0.0), np.float32(0))
+    sums = {span: span_sum(known, *span) for span in ((0, 7), (7, 28), (28, 56), (56, 91), (91, 98))}
+    sum_7, sum_28 = sums[0, 7], sums[0, 7] + sums[7, 28]
+    sum_91 = sum_28 + sums[28, 56] + sums[56, 91]
+    before_7 = sum_91 - sum_7 + sums[91, 98]
+    fed = {span: given.feed[len(given.feed) - span[1] : len(given.feed) - span[0]].sum(axis=0) for span in _FEED_SPANS}
+    features = _features(given.counter_keys)
+    any_feed = given.feed[:, features].any(axis=1)
+    terms: dict[str, Floats] = {}
+    for days, total in ((7, sum_7), (28, sum_28), (91, sum_91)):
+        is_known = bool(any_feed[-days:].any())
+        terms[f"usage_{days}"] = total[features].sum(axis=0) if is_known else np.full(slots, np.nan)
+    terms["usage_change_28"] = _change(
+        sum_28[features].sum(axis=0), int(any_feed[-28:].sum()), sums[28, 56][features].sum(axis=0), int(any_feed[-56:-28].sum())
+    )
+    terms |= _burst(sum_7, before_7, fed, features, slots)
+    terms |= _adoption(sum_28, fed[0, 28], features, slots)
+    terms["csv_exports_28"] = _first_known(
+        given.counter_keys, ("exports", "csv_exports", "feature.csv_export"), sum_28, fed[0, 28], slots
+    )
+    terms["shares_28"] = _first_known(given.counter_keys, ("shares", "feature.shares", "feature.share"), sum_28, fed[0, 28], slots)
+    terms["logins_28"] = _first_known(given.counter_keys, ("logins", "feature.login"), sum_28, fed[0, 28], slots)
+    used = (known[:, features] > 0).any(axis=1)
+    terms |= _days_in_use(used, given.activity)
+    held = {key: hold(given.gauges[:, i]) for i, key in enumerate(given.gauge_keys)}
+    terms |= _gauge_terms(held, slots)
+    terms |= _limits(given, held, sum_28, fed[0, 28], slots)
+    return terms
+
+
+def daily_terms(given: UsageInputs, *, days: int) -> dict[str, Floats]:
+    """Return float64 [days, slots] of the terms that rules may ask for over several days, against today's contract."""
+    slots = given.seats.shape[0]
+    nothing = np.full((days, slots), np.nan)
+    held = {key: hold(given.gauges[:, i])[-days:].astype(np.float64) for i, key in enumerate(given.gauge_keys)}
+    seats_used = held.get("seats_used", nothing)
+    shares = [held[key] / limit for key, limit in given.quotas.items() if key in held]
+    if any(key in given.counter_keys for key in given.quotas):
+        known = np.where(given.feed[:, :, None], np.nan_to_num(given.counters, nan=0.0), np.float32(0))
+        for key, limit in given.quotas.items():
+            if key in given.counter_keys:
+                at = given.counter_keys.index(key)
+                rolling = _rolling_sum(known[:, at], 28)[-days:]
+                is_fed = _rolling_sum(given.feed[:, [at]].astype(np.float32), 28)[-days:] > 0
+                shares.append(np.where(is_fed, rolling, np.nan) / limit)
+    return {
+        "seats_used": seats_used,
+        "seats_used_ratio": seats_used / given.seats,
+        "seats_left": given.seats - seats_used,
+        "quota_used_ratio": _highest(shares, nothing)[0],
+        "storage_used_ratio": held.get("storage_gb", nothing) / given.quotas.get("storage_gb", np.full(slots, np.nan)),
+        "api_links": held.get("api_links", nothing),
+    }
+
+
+def span_sum(values: NDArray[np.float32], start: int, stop: int) -> Floats:
+    """Sum the days from ``start`` until ``stop`` days back (0 = the last day) in float64; missing days at the front count nothing."""
+    days = len(values)
+    total: Floats = values[max(days - stop, 0) : max(days - start, 0)].sum(axis=0, dtype=np.float64)
+    return total
+
+
+def hold(values: NDArray[np.float32], days: int = HOLD_DAYS) -> NDArray[np.float32]:
+    """Carry each value [days, slots] forward over at most ``days − 1`` days without one."""
+    at = np.arange(len(values), dtype=np.int16)[:, None]
+    last = np.maximum.accumulate(np.where(np.isnan(values), np.int16(-1), at), axis=0)
+    held = np.take_along_axis(values, np.maximum(last, 0), axis=0)
+    return np.where((last < 0) | (at - last >= days), np.float32(np.nan), held)
+
+
+def streak(holds: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Count the days in a row, up to the last one, on which it holds."""
+    broken = ~holds[::-1]
+    return np.where(broken.any(axis=0), broken.argmax(axis=0), len(holds))
+
+
+_FEED_SPANS = ((0, 7), (0, 28), (7, 98))
+
+
+def _features(keys: Sequence[str]) -> NDArray[np.intp]:
+    """Return the counters that count feature use: those named feature.…, or all where none is."""
+    named = [i for i, key in enumerate(keys) if key.startswith("feature.")]
+    return np.array(named or range(len(keys)), dtype=np.intp)
+
+
+def _change(now: Floats, now_days: int, before: Floats, before_days: int) -> Floats:
+    """Return the relative change of the mean per feed day; NaN without a base or with too few feed days."""
+    if now_days < _LEAST_FEED_DAYS or before_days < _LEAST_FEED_DAYS:
+        return np.full(now.shape, np.nan)
+    base = np.where(before > 0, before / before_days, np.nan)
+    return now / now_days / base - 1
+
+
+def _burst(
+    sum_7: Floats, before_7: Floats, fed: Mapping[tuple[int, int], NDArray[np.int64]], features: NDArray[np.intp], slots: int
+) -> dict[str, Floats]:
+    usable = np.array([i for i in features if fed[0, 7][i] > 0 and fed[7, 98][i] >= _LEAST_BASE_FEED_DAYS], dtype=np.intp)
+    if len(usable) == 0:
+        nothing = np.full(slots, np.nan)
+        return {"feature_burst_ratio": nothing, "feature_burst_uses_7": nothing.copy(), "burst_metric_key": np.full(slots, -1.0)}
+    base = np.maximum(before_7[usable] / fed[7, 98][usable][:, None], _LEAST_BASE_PER_DAY)
+    ratio = sum_7[usable] / fed[0, 7][usable][:, None] / base
+    ratio = np.where(sum_7[usable] >= _LEAST_BURST_USES, ratio, -1.0)
+    best = ratio.argmax(axis=0)
+    highest = np.take_along_axis(ratio, best[None], axis=0)[0]
+    is_known = highest >= 0
+    uses = np.take_along_axis(sum_7[usable], best[None], axis=0)[0]
+    return {
+        "feature_burst_ratio": np.where(is_known, highest, np.nan),
+        "feature_burst_uses_7": np.where(is_known, uses, np.nan),
+        "burst_metric_key": np.where(is_known, usable[best], -1.0),
+    }
+
+
+def _adoption(sum_28: Floats, fed_28: NDArray[np.int64], features: NDArray[np.intp], slots: int) -> dict[str, Floats]:
+    fed = features[fed_28[features] > 0]
+    if len(fed) == 0:
+        return {key: np.full(slots, np.nan) for key in ("feature_weekly_uses", "features_used_28", "features_used_ratio")}
+    used = (sum_28[fed] > 0).sum(axis=0).astype(np.float64)
+    weekly = (sum_28[fed] / fed_28[fed][:, None] * 7).max(axis=0)
+    return {"feature_weekly_uses": weekly, "features_used_28": used, "features_used_ratio": used / len(fed)}
+
+
+def _first_known(keys: Sequence[str], wanted: Sequence[str], sum_28: Floats, fed_28: NDArray[np.int64], slots: int) -> Floats:
+    """Return the sum of the first of the wanted counters that there is a feed of."""
+    for key in wanted:
+        if key in keys and fed_28[keys.index(key)] > 0:
+            return sum_28[keys.index(key)]
+    return np.full(slots, np.nan)
+
+
+def _days_in_use(used: NDArray[np.bool_], activity: NDArray[np.bool_]) -> dict[str, Floats]:
+    """Count the days of 28 with feature use or activity, and the days since the last one within the span."""
+    recent = used[-28:] | activity
+    any_use = used.copy()
+    any_use[-28:] = recent
+    since = any_use[::-1].argmax(axis=0).astype(np.float64)
+    return {
+        "active_days_28": recent.sum(axis=0).astype(np.float64),
+        "usage_recency_days": np.where(any_use.any(axis=0), since, np.nan),
+    }
+
+
+def _gauge_terms(held: Mapping[str, NDArray[np.float32]], slots: int) -> dict[str, Floats]:
+    nothing = np.full(slots, np.nan)
+    links = held.get("api_links")
+    now = nothing if links is None else links[-1].astype(np.float64)
+    before = nothing if links is None else links[-29].astype(np.float64)
+    return {"api_links": now, "api_links_added_28": now - before}
+
+
+def _limits(
+    given: UsageInputs, held: Mapping[str, NDArray[np.float32]], sum_28: Floats, fed_28: NDArray[np.int64], slots: int
+) -> dict[str, Floats]:
+    """Compare what is used with what the contract sets: seats, and every metric with a quota."""
+    nothing = np.full(slots, np.nan)
+    seats_used = held.get("seats_used")
+    used = nothing if seats_used is None else seats_used[-1].astype(np.float64)
+    full = np.zeros(slots) if seats_used is None else streak(seats_used[-91:] >= FULL * given.seats).astype(np.float64)
+    shares, paces, places = [], [], []
+    for key, limit in given.quotas.items():
+        if key in held:
+            shares.append(held[key][-1] / limit)
+            paces.append(_days_left(held[key], limit))
+            places.append(len(given.counter_keys) + given.gauge_keys.index(key))
+        elif key in given.counter_keys and fed_28[given.counter_keys.index(key)] > 0:
+            shares.append(sum_28[given.counter_keys.index(key)] / limit)
+            paces.append(nothing)
+            places.append(given.counter_keys.index(key))
+    highest, which = _highest(shares, nothing)
+    is_known = ~np.isnan(highest)
+    storage = (
+        held["storage_gb"][-1] / given.quotas["storage_gb"] if "storage_gb" in held and "storage_gb" in given.quotas else nothing
+    )
+    return {
+        "seats_used": used,
+        "seats_used_ratio": used / given.seats,
+        "seats_left": given.seats - used,
+        "seats_full_days": np.where(np.isnan(used / given.seats), np.nan, full),
+        "days_to_seat_limit": nothing if seats_used is None else _days_left(seats_used, given.seats),
+        "quota_used_ratio": highest,
+        "storage_used_ratio": np.asarray(storage, dtype=np.float64),
+        "days_to_quota_limit": np.choose(which, paces) if 0 < len(paces) < 32 else nothing,
+        "quota_metric_key": np.where(is_known, np.array([*places, -1.0])[which] if places else -1.0, -1.0),
+    }
+
+
+def _days_left(held: NDArray[np.float32], limit: Floats) -> Floats:
+    """Return in how many days the limit is reached at the pace of the last 28; NaN without growth, 0 when it is."""
+    now, before = held[-1].astype(np.float64), held[-29].astype(np.float64)
+    pace = (now - before) / 28
+    left = np.where(pace > 0, (limit - now) / np.where(pace > 0, pace, 1.0), np.nan)
+    return np.where(now >= limit, 0.0, np.ceil(left))
+
+
+def _highest(shares: Sequence[Floats], nothing: Floats) -> tuple[Floats, NDArray[np.intp]]:
+    """Return the highest of the known shares, and which one it was (0 where none is known)."""
+    if not shares:
+        return nothing, np.zeros(nothing.shape, dtype=np.intp)
+    stacked = np.stack(shares)
+    filled = np.where(np.isnan(stacked), -1.0, stacked)
+    which = filled.argmax(axis=0)
+    highest = np.take_along_axis(filled, which[None], axis=0)[0]
+    return np.where(highest < 0, np.nan, highest), which
+
+
+def _rolling_sum(values: NDArray[np.float32], days: int) -> Floats:
+    """Sum the last ``days`` days at every day."""
+    total = np.cumsum(values, axis=0, dtype=np.float64)
+    total[days:] -= total[:-days].copy()
+    return total
