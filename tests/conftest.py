@@ -62,7 +62,8 @@ def pytest_configure() -> None:
 
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.STORAGES = settings.STORAGES | {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
-    translations.compile_all()
+    if not XDIST_WORKER:
+        translations.compile_all()
 
 
 def pytest_unconfigure() -> None:
