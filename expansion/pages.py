@@ -49,7 +49,7 @@ def frame(request: HttpRequest) -> dict[str, Frame]:
         return {"frame": Frame(nav=(), theme="", density="normal", single_keys=True)}
     nav = []
     for permission, url, label, icon, keys in (
-        ("alerts.work", "/triage/", pgettext("navigation", "Triage"), "list", "G T"),
+        ("alerts.read", "/triage/", pgettext("navigation", "Triage"), "list", "G T"),
         (
             "metrics.read",
             "/metrics/",

@@ -52,7 +52,7 @@ def find(words: str, *, user: User) -> list[Found]:
     customers.sort(key=lambda customer: not customer.name.lower().startswith(words.lower()))
     customers = customers[:MOST]
     leads: dict[int, int] = {}
-    if may(user, "alerts.work"):
+    if may(user, "alerts.read"):
         alerts = Alert.objects.visible_to(user).leading().filter(customer__in=customers)
         leads = dict(alerts.values_list("customer_id", "pk"))
     return [Found(customer=customer, lead_alert=leads.get(customer.pk)) for customer in customers]
