@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from accounts.revenue.frames import NEVER, STRETCHES, empty, shaped
+from accounts.revenue.frames import NEVER, STRETCHES, shaped
 
 
 def service_until(lines: pd.DataFrame) -> pd.Series:
@@ -38,51 +38,52 @@ def stretches(lines: pd.DataFrame) -> pd.DataFrame:
 
     A pause in the middle cuts a period into two.  A period without MRR gives none.
 
-    lines    columns LINES and ``until`` from ``service_until``, in any order
+    lines    columns line, customer_id, currency, starts, trial_until, paused, resumed and mrr_cents of LINES,
+             and ``until`` from ``service_until``, in any order
     returns  columns STRETCHES, ordered by line and begin
     """
-    return shaped(pieces(lines).query("mrr_cents != 0"), STRETCHES).reset_index(drop=True)
+    paid = lines[lines["mrr_cents"] != 0]
+    return shaped(_cut(paid).sort_values(["line", "begins"], kind="stable", ignore_index=True), STRETCHES)
 
 
 def pieces(lines: pd.DataFrame) -> pd.DataFrame:
-    """Return the stretches with what ``changes`` must know about them, free periods included.
+    """Return the stretches with what ``changes`` must know about them, periods without MRR included.
 
-    returns  columns STRETCHES, ``chain``, ``starts`` and ``ends`` of its period (exclusive end of service),
-             ``pauses_after`` and ``paused_before``: whether a pause, not an end, bounds the stretch
+    returns  columns STRETCHES, ``chain``, and ``pauses_after`` and ``paused_before``: whether a pause,
+             not the end or the start of service, bounds the stretch
     """
-    if lines.empty:
-        more = {"chain": "int64", "starts": "int64", "ends": "int64", "pauses_after": "bool", "paused_before": "bool"}
-        return empty(STRETCHES | more)
     rows = lines.sort_values(["chain", "starts", "line"], kind="stable", ignore_index=True)
-    starts, until = rows["starts"].to_numpy(), rows["until"].to_numpy()
-    paused, resumed = rows["paused"].to_numpy(), rows["resumed"].to_numpy()
-    has_pause = (paused < resumed) & (paused < until) & (resumed > starts)
-    pays_from = np.maximum(starts, rows["trial_until"].to_numpy())
-    first_until = np.where(has_pause, np.minimum(until, paused), until)
-    second_from = np.where(has_pause, np.maximum(pays_from, resumed), until)
-
+    starts, until, paused, resumed = (rows[name].to_numpy() for name in ("starts", "until", "paused", "resumed"))
+    has_pause = _has_pause(rows)
     # A pause may also be written as a period of its own, or run over into the next period.
-    chain, customer = rows["chain"].to_numpy(), rows["customer_id"].to_numpy()
     joins = np.zeros(len(rows), dtype=bool)  # the next row goes on where this one ends
-    joins[:-1] = (chain[1:] == chain[:-1]) & (customer[1:] == customer[:-1]) & (starts[1:] == until[:-1])
-    begins_paused = has_pause & (paused <= starts)
-    ends_paused = has_pause & (resumed >= until)
-    next_is_paused = np.zeros(len(rows), dtype=bool)
-    next_is_paused[:-1] = joins[:-1] & begins_paused[1:]
-    was_paused = np.zeros(len(rows), dtype=bool)
-    was_paused[1:] = joins[:-1] & ends_paused[:-1]
+    joins[:-1] = starts[1:] == until[:-1]
+    for name in ("chain", "customer_id"):
+        joins[:-1] &= rows[name].to_numpy()[1:] == rows[name].to_numpy()[:-1]
+    next_is_paused, was_paused = np.zeros(len(rows), dtype=bool), np.zeros(len(rows), dtype=bool)
+    next_is_paused[:-1] = joins[:-1] & (has_pause & (paused <= starts))[1:]
+    was_paused[1:] = joins[:-1] & (has_pause & (resumed >= until))[:-1]
+    made = _cut(rows.assign(next_is_paused=next_is_paused, was_paused=was_paused))
+    made["pauses_after"] = made["is_cut"] | made["next_is_paused"]
+    made["paused_before"] = (made["begins"] == made["resumed"]) & made["is_second"]
+    made["paused_before"] |= made["was_paused"] & (made["begins"] == made["starts"])
+    columns = [*STRETCHES, "chain", "pauses_after", "paused_before"]
+    return made[columns].sort_values(["line", "begins"], kind="stable", ignore_index=True)
 
-    common = {name: rows[name].to_numpy() for name in ("line", "customer_id", "currency", "mrr_cents", "chain", "starts")}
-    common["ends"] = until
-    first = pd.DataFrame({
-        **common, "begins": pays_from, "until": first_until,
-        "pauses_after": has_pause | next_is_paused,
-        "paused_before": was_paused & (pays_from == starts),
-    })  # fmt: skip
-    second = pd.DataFrame({
-        **common, "begins": second_from, "until": until,
-        "pauses_after": next_is_paused, "paused_before": second_from == resumed,
-    })  # fmt: skip
-    both = pd.concat([first, second[has_pause]], ignore_index=True)
-    both = both[both["begins"] < both["until"]]
-    return both.sort_values(["line", "begins"], kind="stable", ignore_index=True)
+
+def _cut(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per stretch before, and one per stretch after a pause; ``is_cut`` where a pause follows."""
+    pays_from = np.maximum(rows["starts"], rows["trial_until"])
+    has_pause = _has_pause(rows)
+    first = rows.assign(
+        begins=pays_from, until=rows["until"].where(~has_pause, rows["paused"]), is_cut=has_pause, is_second=False
+    )
+    second = rows.assign(begins=np.maximum(pays_from, rows["resumed"]), is_cut=False, is_second=True)[has_pause]
+    both = pd.concat([first, second], ignore_index=True) if len(second) else first
+    return both[both["begins"] < both["until"]]
+
+
+def _has_pause(rows: pd.DataFrame) -> np.ndarray:
+    """Tell which periods have a pause that touches them."""
+    paused, resumed = rows["paused"].to_numpy(), rows["resumed"].to_numpy()
+    return (paused < resumed) & (paused < rows["until"].to_numpy()) & (resumed > rows["starts"].to_numpy())

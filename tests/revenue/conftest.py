@@ -134,3 +134,45 @@ def _random_lines(rng: np.random.Generator, size: int, *, customers: int = 6, cr
     )  # fmt: skip
     made = made.astype(frames.LINES)[list(frames.LINES)]
     return made.assign(until=service.service_until(made))
+
+
+KINDS = {"basic": "plan", "pro": "plan", "post": "plan", "seats": "seat", "storage": "capacity", "sso": "addon", "board": "product",
+         "training": "service", "audit": "addon", "post+": "plan"}  # fmt: skip
+
+
+@pytest.fixture
+def store(db):
+    """Store a table of lines (customers are numbered C1, C2, …) and rebuild the ledger; return customers by number."""
+    from decimal import Decimal
+
+    from accounts import ledger
+    from accounts.models import ContractLine, Customer, Product
+    from expansion import money
+
+    def put(text: str, *, rebuild: bool = True) -> dict[int, Customer]:
+        customers = {}
+        for number, row in enumerate(parse(text), start=1):
+            said = {name: value for name, value in row.items() if value != "-"}
+            who = int(said["customer"])
+            if who not in customers:
+                customers[who], _ = Customer.objects.get_or_create(
+                    customer_id=f"C{who}", defaults={"name": f"Customer {who}", "slot": who}
+                )
+            name = said.get("product", "basic")
+            product, _ = Product.objects.get_or_create(code=name, defaults={"name": name.title(), "kind": KINDS[name]})
+            months = int(said.get("months", 1))
+            amount = Decimal(said["amount"]) if "amount" in said else Decimal(said["mrr"]) * months
+            ContractLine.objects.create(
+                customer=customers[who], source=said.get("source", "main"), line_id=said.get("line", f"L{number}"), product=product,
+                starts_on=said["starts"], ends_before=said.get("ends"), renews_on=said.get("renews"),
+                cancelled_on=said.get("cancelled"), trial_ends_on=said.get("trial_ends"), paused_from=said.get("paused"),
+                paused_before=said.get("resumed"), quantity=said.get("qty"), amount=amount, billing_months=months,
+                mrr=money.mrr_of(amount, months), arr=money.arr_of(amount, months), currency=said.get("currency", "JPY"),
+                discount_percent=said.get("off"), status=said.get("status", ""), notice_days=said.get("notice"),
+                auto_renew={"yes": True, "no": False}.get(said.get("auto", "")),
+            )  # fmt: skip
+        if rebuild:
+            ledger.rebuild()
+        return customers
+
+    return put
