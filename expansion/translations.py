@@ -24,7 +24,7 @@ FOLDERS = {
     "accounts": "accounts",
     "templates/accounts": "accounts",
     "signals": "signals",
-    "templates/definitions": "signals",
+    "templates/definitions": "dashboards",
     "playbooks": "playbooks",
     "templates/triage": "playbooks",
     "expansion/dashboards": "dashboards",

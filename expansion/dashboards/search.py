@@ -1,4 +1,4 @@
-"""The palette's search: customers and their open cards, in kanji, kana or romaji."""
+"""The palette's search: customers with their open cards, in kanji, kana or romaji, and the signals by name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from django.views.decorators.http import require_safe
 
 from accounts.models import Customer
 from expansion.htmx import SignedIn, may, page, respond
-from signals.models import Alert
+from signals.models import Alert, RuleVersion
+from signals.models.definitions import VersionState
 
 if TYPE_CHECKING:
     from django.http import HttpResponse
@@ -36,8 +37,13 @@ class Found:
 def search(request: SignedIn) -> HttpResponse:
     """Answer what the palette shows under its field; two signs are the least."""
     words = unicodedata.normalize("NFKC", request.GET.get("q", "")).strip()[:80]
-    found = find(words, user=request.user) if len(words) >= SHORTEST else []
-    context = {"words": words, "found": found, "is_long_enough": len(words) >= SHORTEST}
+    is_long_enough = len(words) >= SHORTEST
+    context = {
+        "words": words,
+        "found": find(words, user=request.user) if is_long_enough else [],
+        "rules": find_rules(words) if is_long_enough and may(request.user, "definitions.read") else [],
+        "is_long_enough": is_long_enough,
+    }
     return respond(request, "search.html", context, partial="_found.html")
 
 
@@ -56,6 +62,17 @@ def find(words: str, *, user: User) -> list[Found]:
         alerts = Alert.objects.visible_to(user).leading().filter(customer__in=customers)
         leads = dict(alerts.values_list("customer_id", "pk"))
     return [Found(customer=customer, lead_alert=leads.get(customer.pk)) for customer in customers]
+
+
+def find_rules(words: str) -> list[RuleVersion]:
+    """Return the published rules whose name, in either language, holds the words."""
+    published = RuleVersion.objects.filter(state=VersionState.PUBLISHED).select_related("rule").order_by("rule__position", "pk")
+    wanted = words.casefold()
+    return [
+        version
+        for version in published
+        if any(wanted in str(version.body.get(name, "")).casefold() for name in ("name_ja", "name_en"))
+    ][:MOST]
 
 
 def _readings(words: str) -> set[str]:

@@ -146,7 +146,7 @@ def test_missing_texts_are_appended_to_the_catalogue_of_their_app(project):
 
 def test_the_folder_says_whose_catalogue_it_is():
     assert translations.app_of("templates/triage/page.html") == "playbooks"
-    assert translations.app_of("templates/definitions/rule.html") == "signals"
+    assert translations.app_of("templates/definitions/rule.html") == "dashboards"
     assert translations.app_of("expansion/dashboards/views.py") == "dashboards"
     assert translations.app_of("expansion/users/forms.py") == "kernel"
     assert translations.app_of("templates/base.html") == "kernel"
