@@ -1,10 +1,9 @@
 # One image for the web server, the worker and the scheduler; docker-compose.yml says which is which.
 FROM python:3.11-slim-bookworm AS packages
 WORKDIR /build
-COPY requirements-bootstrap.lock requirements.lock ./
+COPY requirements.lock ./
 RUN python -m venv /opt/venv \
-    && /opt/venv/bin/pip install --no-cache-dir --require-hashes -r requirements-bootstrap.lock \
-    && /opt/venv/bin/uv pip sync --no-cache --require-hashes --python /opt/venv/bin/python requirements.lock
+    && /opt/venv/bin/pip install --no-cache-dir --require-hashes -r requirements.lock
 
 FROM python:3.11-slim-bookworm
 ENV PATH=/opt/venv/bin:$PATH \
@@ -15,7 +14,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     STATIC_ROOT=/app/staticfiles \
     OMP_NUM_THREADS=1 \
     OPENBLAS_NUM_THREADS=1
-RUN useradd --system --uid 10001 --home-dir /data --create-home kizashi
+RUN useradd --uid 10001 --home-dir /data --no-create-home kizashi && install -d -o kizashi -g kizashi /data
 COPY --from=packages /opt/venv /opt/venv
 WORKDIR /app
 COPY . .
