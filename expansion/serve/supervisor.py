@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
@@ -21,7 +21,6 @@ from expansion.serve import binaries, servers
 from expansion.serve.locks import Ownership, using
 from expansion.serve.processes import Child, Family, dying_with_parent, wait_until
 
-SAMPLE_NIGHTS = 7
 MANAGE = [sys.executable, str(env.ROOT / "manage.py")]
 _NEED_NO_TABLES = {"prepare", "migrate", "makemigrations", "check", "help"}
 _LARGEST_LOG = 5_000_000
@@ -154,11 +153,15 @@ def foreground(argv: list[str], given: dict[str, str]) -> int:
     return code if code >= 0 else 128 - code
 
 
-def last_nights(count: int) -> tuple[date, date]:
-    """Return the first and the last of the days that are over, where the organisation is."""
+def sample_nights() -> list[list[str]]:
+    """Return the commands that compute the sample company's last week, and the night a month back that changes are read against."""
     # Before Django there is no expansion.clock.
     yesterday = datetime.fromtimestamp(time.time(), env.zone("TIME_ZONE", "Asia/Tokyo")).date() - timedelta(days=1)
-    return yesterday - timedelta(days=count - 1), yesterday
+    a_month_back, a_week_back = yesterday - timedelta(days=30), yesterday - timedelta(days=6)
+    return [
+        ["nightly", "--date", a_month_back.isoformat()],
+        ["nightly", "--date", a_week_back.isoformat(), "--through", yesterday.isoformat()],
+    ]
 
 
 def _keep_up(family: Family, interruption: Interruption, folder: Path, *, port: int, address: str) -> None:
@@ -222,11 +225,9 @@ def _first_steps(family: Family, interruption: Interruption, folder: Path, given
     if not sample or not (mark.exists() or _is_empty(folder)):
         return
     mark.touch()
-    first, last = last_nights(SAMPLE_NIGHTS)
     _step(family, interruption, given, "Loading the sample company (only this once)", ["load_sample"])
-    _step(
-        family, interruption, given, f"Computing {SAMPLE_NIGHTS} nights", ["nightly", "--date", str(first), "--through", str(last)]
-    )
+    for night in sample_nights():
+        _step(family, interruption, given, f"Computing what happened: {' '.join(night)}", night)
     mark.unlink()
 
 

@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from expansion import env
 from expansion.serve import binaries, servers
 from expansion.serve.locks import Ownership
-from expansion.serve.supervisor import MANAGE, SAMPLE_NIGHTS, environment, foreground, last_nights, tell
+from expansion.serve.supervisor import MANAGE, environment, foreground, sample_nights, tell
 
 _FORMAT = 1
 _KEPT_FOLDERS = ("uploads",)
@@ -25,13 +25,11 @@ _KEPT_FOLDERS = ("uploads",)
 
 def sample(arguments: list[str]) -> int:
     """Load the sample company and compute its last nights."""
-    first, last = last_nights(SAMPLE_NIGHTS)
     with environment("./run sample") as given:
-        return (
-            foreground([*MANAGE, "prepare"], given)
-            or foreground([*MANAGE, "load_sample", *arguments], given)
-            or foreground([*MANAGE, "nightly", "--date", str(first), "--through", str(last)], given)
-        )
+        for command in (["prepare"], ["load_sample", *arguments], *sample_nights()):
+            if code := foreground([*MANAGE, *command], given):
+                return code
+    return 0
 
 
 def reset(*, confirmed: bool) -> int:
