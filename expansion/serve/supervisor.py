@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
@@ -153,15 +153,19 @@ def foreground(argv: list[str], given: dict[str, str]) -> int:
     return code if code >= 0 else 128 - code
 
 
-def sample_nights() -> list[list[str]]:
-    """Return the commands that compute the sample company's last week, and the night a month back that changes are read against."""
+def sample_nights(last: str = "") -> dict[str, list[str]]:
+    """Return what computes the sample company's last week and the night a month back that changes are read against.
+
+    The week ends on the given day, by default with yesterday.
+    """
     # Before Django there is no expansion.clock.
     yesterday = datetime.fromtimestamp(time.time(), env.zone("TIME_ZONE", "Asia/Tokyo")).date() - timedelta(days=1)
-    a_month_back, a_week_back = yesterday - timedelta(days=30), yesterday - timedelta(days=6)
-    return [
-        ["nightly", "--date", a_month_back.isoformat()],
-        ["nightly", "--date", a_week_back.isoformat(), "--through", yesterday.isoformat()],
-    ]
+    end = date.fromisoformat(last) if last else yesterday
+    a_month_back, a_week_back = end - timedelta(days=30), end - timedelta(days=6)
+    return {
+        "Computing the night a month back": ["nightly", "--date", a_month_back.isoformat()],
+        "Computing the last seven nights": ["nightly", "--date", a_week_back.isoformat(), "--through", end.isoformat()],
+    }
 
 
 def _keep_up(family: Family, interruption: Interruption, folder: Path, *, port: int, address: str) -> None:
@@ -226,8 +230,8 @@ def _first_steps(family: Family, interruption: Interruption, folder: Path, given
         return
     mark.touch()
     _step(family, interruption, given, "Loading the sample company (only this once)", ["load_sample"])
-    for night in sample_nights():
-        _step(family, interruption, given, f"Computing what happened: {' '.join(night)}", night)
+    for title, command in sample_nights().items():
+        _step(family, interruption, given, title, command)
     mark.unlink()
 
 

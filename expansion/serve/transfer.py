@@ -25,8 +25,9 @@ _KEPT_FOLDERS = ("uploads",)
 
 def sample(arguments: list[str]) -> int:
     """Load the sample company and compute its last nights."""
+    last = arguments[arguments.index("--as-of") + 1] if "--as-of" in arguments[:-1] else ""
     with environment("./run sample") as given:
-        for command in (["prepare"], ["load_sample", *arguments], *sample_nights()):
+        for command in (["prepare"], ["load_sample", *arguments], *sample_nights(last).values()):
             if code := foreground([*MANAGE, *command], given):
                 return code
     return 0
