@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from axes.utils import reset
 from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.password_validation import validate_password
 from django.contrib.sessions.models import Session
@@ -106,9 +107,10 @@ def reactivate(user: User) -> User:
 
 @transaction.atomic
 def set_password(user: User, password: str, *, now: datetime) -> User:
-    """Give a person a new password; whoever is logged in with the old one is not any more."""
+    """Give a person a new password: a lock after wrong ones is lifted, and who is logged in with the old one is out."""
     user.set_password(checked_password(password, user=user))
     user.save(update_fields=["password"])
+    reset(username=user.email)
     end_sessions(user, now=now)
     return user
 

@@ -50,6 +50,14 @@ def test_after_eight_wrong_tries_the_address_is_locked_however_it_is_spelt(perso
     assert "15分間止まっています" in response.content.decode()
 
 
+def test_a_new_password_from_an_admin_lifts_the_lock(person):
+    user = person("rep")
+    for _ in range(8):
+        log_in("rep@example.jp", "wrong")
+    rights.set_password(user, NEW, by=None, now=NOW)
+    assert log_in("rep@example.jp", NEW)[0].status_code == 302
+
+
 def test_a_person_who_was_shut_out_cannot_come_back(person):
     person("admin")
     user = person("rep")
