@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import jaconv
 from django.db.models import Q
@@ -30,6 +31,14 @@ class Found:
 
     customer: Customer
     lead_alert: int | None
+
+    @property
+    def address(self) -> str:
+        return f"/accounts/{quote(self.customer.customer_id, safe='')}/"
+
+    @property
+    def card_address(self) -> str:
+        return f"/triage/{self.lead_alert}/" if self.lead_alert else ""
 
 
 @page(permission="customers.read")
@@ -64,12 +73,12 @@ def find(words: str, *, user: User) -> list[Found]:
     return [Found(customer=customer, lead_alert=leads.get(customer.pk)) for customer in customers]
 
 
-def find_rules(words: str) -> list[RuleVersion]:
-    """Return the published rules whose name, in either language, holds the words."""
+def find_rules(words: str) -> list[tuple[RuleVersion, str]]:
+    """Return the published rules whose name, in either language, holds the words, each with its address."""
     published = RuleVersion.objects.filter(state=VersionState.PUBLISHED).select_related("rule").order_by("rule__position", "pk")
     wanted = words.casefold()
     return [
-        version
+        (version, f"/definitions/signals/{version.rule.key}/")
         for version in published
         if any(wanted in str(version.body.get(name, "")).casefold() for name in ("name_ja", "name_en"))
     ][:MOST]
