@@ -32,6 +32,8 @@ if not DATABASE_URL or not REDIS_URL:
 _database = environ.Env.db_url_config(DATABASE_URL)
 if _database.get("ENGINE") not in {"django.db.backends.postgresql", "django.db.backends.postgresql_psycopg2"}:
     raise env.BadSetting("DATABASE_URL must name a PostgreSQL database: postgres://user:password@host:5432/name.")
+if not REDIS_URL.startswith(("redis://", "rediss://", "redis+socket://")):
+    raise env.BadSetting("REDIS_URL must name a Redis or Valkey: redis://host:6379/0.")
 DATABASES = {
     "default": {
         **_database,

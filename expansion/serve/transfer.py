@@ -26,8 +26,13 @@ _KEPT_FOLDERS = ("uploads",)
 def sample(arguments: list[str]) -> int:
     """Load the sample company and compute its last nights."""
     last = arguments[arguments.index("--as-of") + 1] if "--as-of" in arguments[:-1] else ""
+    try:
+        nights = sample_nights(last)
+    except ValueError:
+        tell(f"{last} is no day: write one such as 2026-03-31.")
+        return 2
     with environment("./run sample") as given:
-        for command in (["prepare"], ["load_sample", *arguments], *sample_nights(last).values()):
+        for command in (["prepare"], ["load_sample", *arguments], *nights.values()):
             if code := foreground([*MANAGE, *command], given):
                 return code
     return 0

@@ -44,6 +44,7 @@ def load(tmp_path: Path, **variables: str) -> subprocess.CompletedProcess[str]:
             "sqlite:///data.db",
             "DATABASE_URL must name a PostgreSQL database: postgres://user:password@host:5432/name.",
         ),
+        ("REDIS_URL", "amqp://queue", "REDIS_URL must name a Redis or Valkey: redis://host:6379/0."),
         ("SECRET_KEY", "short", "SECRET_KEY is shorter than 32 characters: write a longer random one."),
         ("TIME_ZONE", "Tokyo", "TIME_ZONE='Tokyo' is no time zone: write one such as Asia/Tokyo."),
         ("FISCAL_YEAR_START", "13", "FISCAL_YEAR_START='13' must be a whole number from 1 to 12."),
@@ -58,6 +59,20 @@ def test_a_wrong_variable_is_answered_with_what_to_write(tmp_path: Path, name: s
     assert asked.returncode == 1
     assert sentence in asked.stderr
     assert "Traceback" not in asked.stderr
+
+
+def test_a_database_that_does_not_answer_is_named(tmp_path: Path) -> None:
+    given = {"PATH": os.environ["PATH"], "KIZASHI_DATA_DIR": str(tmp_path), "REDIS_URL": "redis://127.0.0.1:1"}
+    asked = subprocess.run(
+        [sys.executable, "manage.py", "prepare", "--tables-only"],
+        cwd=ROOT,
+        env=given | {"DATABASE_URL": "postgres://somebody@127.0.0.1:1/nothing"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert asked.returncode == 1
+    assert asked.stderr.startswith("CommandError: The database that DATABASE_URL names cannot be used: ")
 
 
 def test_the_folder_of_a_socket_may_stand_in_database_url(tmp_path: Path) -> None:
@@ -85,7 +100,7 @@ def test_every_variable_is_listed_in_the_example_and_every_listed_one_is_read() 
     read |= set(re.findall(r"\$\{([A-Z][A-Z_0-9]+):-", (ROOT / "run").read_text()))
     read |= set(re.findall(r"\$\{([A-Z_0-9]+):[-?]", (ROOT / "docker-compose.yml").read_text()))
     listed = set(re.findall(r"^#? ?([A-Z_0-9]+)=", EXAMPLE, re.MULTILINE))
-    assert read - {"PATH", "PYTEST_XDIST_WORKER"} == listed
+    assert read - {"HOME", "PATH", "PYTEST_XDIST_WORKER"} == listed
 
 
 def test_all_locks_agree_on_every_version() -> None:

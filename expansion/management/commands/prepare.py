@@ -10,13 +10,20 @@ from typing import Any
 from django.conf import settings
 from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import OperationalError, connection
+from kombu.exceptions import OperationalError as KombuOperationalError
 
 from expansion import translations
+from expansion.celery import app
+
+OLDEST_POSTGRESQL = 170000
 
 
 class Command(BaseCommand):
     help = "Compiles the translations, collects the static files, brings the tables up to date and loads the shipped definitions."
+
+    requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--tables-only", action="store_true", help="leave out the files, which an image brings with it")
@@ -25,8 +32,29 @@ class Command(BaseCommand):
         if not tables_only:
             translations.compile_all()
             _collect_static()
+        _check_database()
+        if not _queue_answers():
+            self.stderr.write("The queue that REDIS_URL names does not answer: pages work, but nothing is computed until it does.")
         call_command("migrate", verbosity=0, interactive=False, stdout=self.stdout)
         call_command("load_defaults", verbosity=0, stdout=io.StringIO())
+
+
+def _check_database() -> None:
+    try:
+        connection.ensure_connection()
+    except OperationalError as error:
+        raise CommandError(f"The database that DATABASE_URL names cannot be used: {error}") from error
+    if connection.pg_version < OLDEST_POSTGRESQL:
+        raise CommandError(f"DATABASE_URL names a PostgreSQL {connection.pg_version // 10000}: 17 or newer is needed.")
+
+
+def _queue_answers() -> bool:
+    try:
+        with app.connection_for_write(transport_options={"socket_connect_timeout": 3}) as queue:
+            queue.ensure_connection(max_retries=1, timeout=3)
+    except (OSError, KombuOperationalError):
+        return False
+    return True
 
 
 def _collect_static() -> None:
