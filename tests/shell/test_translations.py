@@ -110,6 +110,12 @@ def test_code_that_cannot_be_translated_is_found(project, code, fault):
     assert [line for line in check(project) if line == f"accounts/verbs.py:15: {fault}"]
 
 
+def test_a_refusal_may_name_a_field_beside_its_sentence(project):
+    code = 'raise TooLate("until", _("Save %(name)s") % {"name": n})'
+    (project / "accounts/verbs.py").write_text(f"{CODE}\n\ndef more(n):\n    {code}\n")
+    assert check(project) == []
+
+
 @pytest.mark.parametrize(
     ("html", "words"),
     [
@@ -128,7 +134,7 @@ def test_bare_words_in_a_template_are_found(project, html, words):
     "html",
     [
         '<b>NRR {{ n }}%</b> <span lang="ja">日本語</span> {# a note #} &nbsp; <kbd>J</kbd>',
-        "{% if n %}<b>{{ n }}</b>{% endif %}<script src='a.js'></script>",
+        "{% block body_class %}wide{% endblock %}{% if n %}<b>{{ n }}</b>{% endif %}<script src='a.js'></script>",
     ],
 )
 def test_what_needs_no_translation_is_let_through(project, html):

@@ -237,8 +237,7 @@ def _plain_refusals(name: str, tree: ast.Module, refusals: set[str]) -> Iterator
             continue
         called = node.exc.func
         raised = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
-        first = node.exc.args[0]
-        if raised in refusals and isinstance(first, ast.JoinedStr | ast.Constant):
+        if raised in refusals and all(isinstance(word, ast.JoinedStr | ast.Constant) for word in node.exc.args):
             yield f"{name}:{node.lineno}: {raised} is shown to a person: hand it gettext(…)."
 
 
@@ -246,6 +245,7 @@ def _bare(name: str, source: str) -> Iterator[str]:
     """Yield the words of a template that no translation reaches."""
     hidden = (
         r"\{#.*?#\}",
+        r"\{% block body_(?:class|attributes) %\}.*?\{% endblock %\}",
         r"\{% comment.*?endcomment %\}",
         r"\{% (?:blocktranslate|blocktrans)\b.*?\{% end(?:blocktranslate|blocktrans) %\}",
         r"<(script|style)\b.*?</\1>",
