@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-import pandas as pd
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Q
 
 from accounts import exchange, ledger
 from accounts.models import ContractLine, Customer
@@ -19,9 +18,23 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date
 
+    import pandas as pd
     from django.db.models import QuerySet
 
-_RENEWAL = {"line": "int64", "customer_id": "int64", "due": "int64", "arr_cents": "int64", "currency": "int64"}
+_RENEWAL = {"line": "int64", "customer_id": "int64", "due": "int64", "arr_cents": "int64", "currency": "str"}
+_RENEWALS = """
+    SELECT id, customer_id, CASE WHEN renews_on > %(as_of)s THEN renews_on ELSE ends_before END - DATE '1970-01-01',
+        (arr * 100)::bigint, currency
+    FROM accounts_contractline l
+    WHERE starts_on <= %(as_of)s AND (service_until IS NULL OR service_until > %(as_of)s)
+        AND (renews_on > %(as_of)s OR ends_before > %(as_of)s) AND arr > 0
+        AND (cancelled_on IS NULL OR cancelled_on > %(as_of)s)
+        AND (%(ids)s::bigint[] IS NULL OR customer_id = ANY(%(ids)s::bigint[]))
+        AND NOT EXISTS (
+            SELECT FROM accounts_contractline later
+            WHERE later.source = l.source AND later.line_id = l.line_id AND later.starts_on > l.starts_on
+        )
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +62,7 @@ def in_service(lines: QuerySet[ContractLine], day: date) -> QuerySet[ContractLin
 
 def mrr_on(customer: Customer, day: date) -> Decimal:
     """Return the customer's MRR at the close of a day, in the reporting currency at the rate of that day."""
-    return money.from_cents(ledger.balances_frame(day, customer_ids=[customer.pk])["mrr_cents"].sum())
+    return money.from_cents(ledger.balances_frame(day, customer_ids=[customer.pk])["mrr_cents"].sum().item())
 
 
 def next_renewal(customer: Customer, as_of: date) -> Renewal | None:
@@ -63,7 +76,7 @@ def next_renewal(customer: Customer, as_of: date) -> Renewal | None:
     notices = [frames.day_of(first["due"].iloc[0] - line.notice_days) for line in lines if line.notice_days]
     table = exchange.read()
     return Renewal(
-        due_on=due_on, lines=lines, arr=money.from_cents(first["arr_cents"].sum()), currency=table.reporting,
+        due_on=due_on, lines=lines, arr=money.from_cents(int(first["arr_cents"].sum())), currency=table.reporting,
         notice_on=min(notices, default=None), is_automatic=all(line.auto_renew is True for line in lines),
     )  # fmt: skip
 
@@ -76,26 +89,12 @@ def renewals_frame(as_of: date, *, within_days: int | None = None, customer_ids:
 
     returns  columns line, customer_id, due (day number), arr_cents (reporting currency, rate of the day), currency
     """
-    later = ContractLine.objects.filter(source=OuterRef("source"), line_id=OuterRef("line_id"), starts_on__gt=OuterRef("starts_on"))
-    due = Q(renews_on__gt=as_of) | Q(ends_before__gt=as_of)
-    lines = in_service(ContractLine.objects.filter(due, arr__gt=0), as_of).exclude(cancelled_on__lte=as_of).exclude(Exists(later))
-    if customer_ids is not None:
-        lines = lines.filter(customer_id__in=list(customer_ids))
-    rows = lines.values_list("pk", "customer_id", "renews_on", "ends_before", F("arr") * 100, "currency")
-    query, params = rows.query.sql_with_params()
-    read = copy_to_frame(
-        query, params,
-        dtypes={"line": "int64", "customer_id": "int64", "renews": "date", "ends": "date", "arr": "float64", "currency": "str"},
-    )  # fmt: skip
-    on = pd.Timestamp(as_of)
-    found = read["renews"].where(read["renews"] > on, read["ends"])
-    made = pd.DataFrame({
-        "line": read["line"], "customer_id": read["customer_id"],
-        "due": (found - pd.Timestamp(0)).dt.days, "arr_cents": read["arr"].round().astype("int64"),
-        "currency": read["currency"].map(ledger.currency_number),
-    }).astype(_RENEWAL)  # fmt: skip
+    made = copy_to_frame(
+        _RENEWALS, {"as_of": as_of, "ids": None if customer_ids is None else list(map(int, customer_ids))}, dtypes=_RENEWAL
+    )
     if within_days is not None:
         made = made[made["due"] <= frames.day_number(as_of) + within_days]
+    made["currency"] = made["currency"].map(ledger.currency_number).astype("int64")
     known = exchange.read().on(as_of, (ledger.currency_code(number) for number in made["currency"].unique()))
     cents = ledger.converted(made["arr_cents"], made["currency"], known)
     return made.assign(arr_cents=cents).sort_values(["due", "customer_id", "line"], ignore_index=True)

@@ -11,6 +11,7 @@ from django.db import connection, transaction
 from accounts import exchange
 from accounts.models import ContractLine, MrrEvent
 from accounts.revenue import changes, frames, months, rates, service
+from expansion import money
 from expansion.copying import copy_rows, copy_to_frame
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
 _LOCK = 7_210_002
-_LINES, _EVENTS = ContractLine._meta.db_table, MrrEvent._meta.db_table
+LINES, EVENTS = ContractLine._meta.db_table, MrrEvent._meta.db_table
 _NUMBERED = {name: kind for name, kind in frames.EVENTS.items() if name not in {"before_line", "after_line"}}
 
 
@@ -29,18 +30,19 @@ def _day(column: str, *, absent: int = frames.NEVER) -> str:
 
 # Three letters as one number, so that a frame holds integers only.
 _CURRENCY = "((ascii({0}) * 256 + ascii(substr({0}, 2))) * 256 + ascii(substr({0}, 3)))"
-_STRETCHED = {
+_READ_STRETCHES = {
     "line": "l.id",
     "customer_id": "l.customer_id",
     "currency": _CURRENCY.format("l.currency"),
     "starts": _day("l.starts_on"),
     "trial_until": f"CASE WHEN l.trial_ends_on IS NOT NULL THEN {_day('l.trial_ends_on')} + 1 "
     f"WHEN l.status = 'trial' THEN {frames.NEVER} ELSE {frames.ALWAYS} END",
-    "paused": f"CASE WHEN l.paused_from IS NULL AND l.status = 'paused' THEN {_day('l.starts_on')} ELSE {_day('l.paused_from')} END",
+    "paused": f"CASE WHEN l.paused_from IS NULL AND l.status = 'paused' THEN {_day('l.starts_on')} "
+    f"ELSE {_day('l.paused_from')} END",
     "resumed": _day("l.paused_before"),
     "mrr_cents": "(l.mrr * 100)::bigint",
 }
-_WHOLE = _STRETCHED | {
+_READ_LINES = _READ_STRETCHES | {
     "chain": "min(l.id) OVER (PARTITION BY l.source, l.line_id)",
     "product_id": "l.product_id",
     "ends": _day("l.ends_before"),
@@ -50,6 +52,15 @@ _WHOLE = _STRETCHED | {
     "billing_months": "l.billing_months",
     "discount_percent": "l.discount_percent",
     "stored_until": _day("l.service_until"),
+}
+_READ_EVENTS = {
+    "customer_id": "e.customer_id",
+    "on": _day('e."on"'),
+    "change_cents": "(e.change * 100)::bigint",
+    "currency": _CURRENCY.format("e.currency"),
+    "cause": "e.cause",
+    "line": "e.line_id",
+    "product_id": "e.product_id",
 }
 
 
@@ -96,14 +107,10 @@ def events_frame(
     returns  columns customer_id, on (day number), change_cents, currency (number), cause, line, product_id
     """
     where, params = _where({
-        "customer_id = ANY(%s)": None if customer_ids is None else list(map(int, customer_ids)),
-        "currency = %s": currency, '"on" > %s': after, '"on" <= %s': until,
+        "e.customer_id = ANY(%s)": None if customer_ids is None else list(map(int, customer_ids)),
+        "e.currency = %s": currency, 'e."on" > %s': after, 'e."on" <= %s': until,
     })  # fmt: skip
-    query = (
-        f'SELECT customer_id, {_day(chr(34) + "on" + chr(34))}, (change * 100)::bigint, {_CURRENCY.format("currency")}, cause, line_id, '
-        f"product_id FROM {_EVENTS}{where}"  # noqa: S608
-    )
-    return copy_to_frame(query, params, dtypes=_NUMBERED)
+    return copy_to_frame(_select(_READ_EVENTS, EVENTS, where), params, dtypes=_NUMBERED)
 
 
 def changes_frame(customer_ids: Sequence[int]) -> pd.DataFrame:
@@ -116,8 +123,8 @@ def changes_frame(customer_ids: Sequence[int]) -> pd.DataFrame:
 def stretches_frame(*, customer_ids: Sequence[int] | None = None) -> pd.DataFrame:
     """Return when and how much each line pays, in contract currency (columns STRETCHES)."""
     where, params = _where({"l.customer_id = ANY(%s)": None if customer_ids is None else list(map(int, customer_ids))})
-    columns = _STRETCHED | {"until": _day("l.service_until")}
-    query = f"SELECT {', '.join(columns.values())} FROM {_LINES} l{where}"  # noqa: S608
+    columns = _READ_STRETCHES | {"until": _day("l.service_until")}
+    query = _select(columns, LINES, where)
     return service.stretches(copy_to_frame(query, params, dtypes=dict.fromkeys(columns, "int64")))
 
 
@@ -129,9 +136,7 @@ def in_reporting_currency(stretches: pd.DataFrame, *, on: date, table: exchange.
 
 def converted(cents: pd.Series, currency: pd.Series, known: Mapping[str, Decimal]) -> np.ndarray:
     """Return the amounts in the reporting currency, given the rate of each currency."""
-    return rates.converted(
-        cents.to_numpy(), currency.to_numpy(), {currency_number(code): rate for code, rate in known.items()}
-    )
+    return rates.converted(cents.to_numpy(), currency.to_numpy(), {currency_number(code): rate for code, rate in known.items()})
 
 
 def balances_frame(day: date, *, customer_ids: Sequence[int] | None = None, rates_on: date | None = None) -> pd.DataFrame:
@@ -163,11 +168,17 @@ def _where(conditions: Mapping[str, object]) -> tuple[str, list[object]]:
     return (f" WHERE {' AND '.join(given)}" if given else ""), list(given.values())
 
 
+def _select(columns: Mapping[str, str], table: str, where: str) -> str:
+    """Write the query; every part is a constant of this module, the values travel apart."""
+    alias = next(iter(columns.values())).partition(".")[0]
+    return f"SELECT {', '.join(columns.values())} FROM {table} {alias}{where}"  # noqa: S608
+
+
 def _lines(customer_ids: Iterable[int] | None) -> pd.DataFrame:
     """Return the lines as ``changes`` takes them, with ``until``, and ``stored_until`` as the table has it."""
     where, params = _where({"l.customer_id = ANY(%s)": None if customer_ids is None else list(customer_ids)})
-    query = f"SELECT {', '.join(_WHOLE.values())} FROM {_LINES} l{where}"  # noqa: S608
-    lines = copy_to_frame(query, params, dtypes={name: frames.LINES.get(name, "int64") for name in _WHOLE})
+    query = _select(_READ_LINES, LINES, where)
+    lines = copy_to_frame(query, params, dtypes={name: frames.LINES.get(name, "int64") for name in _READ_LINES})
     return lines.assign(until=service.service_until(lines))
 
 
@@ -179,7 +190,7 @@ def _with_shared_lines(customer_ids: Sequence[int]) -> list[int]:
     """Add the customers that share a line: where a line moved, the later period ends the earlier one."""
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT DISTINCT b.customer_id FROM {_LINES} a JOIN {_LINES} b USING (source, line_id) "  # noqa: S608
+            f"SELECT DISTINCT b.customer_id FROM {LINES} a JOIN {LINES} b USING (source, line_id) "  # noqa: S608
             "WHERE a.customer_id = ANY(%s)",
             [list(map(int, customer_ids))],
         )
@@ -196,7 +207,7 @@ def _write_service_until(lines: pd.DataFrame) -> np.ndarray:
     with connection.cursor() as cursor:
         cursor.execute("CREATE TEMP TABLE ledger_until (id bigint, until date) ON COMMIT DROP")
         copy_rows("ledger_until", stage)
-        cursor.execute(f"UPDATE {_LINES} l SET service_until = s.until FROM ledger_until s WHERE s.id = l.id")  # noqa: S608
+        cursor.execute(f"UPDATE {LINES} l SET service_until = s.until FROM ledger_until s WHERE s.id = l.id")  # noqa: S608
         cursor.execute("DROP TABLE ledger_until")
     return lines["customer_id"].unique()
 
@@ -211,15 +222,8 @@ def _differing(made: pd.DataFrame, stored: pd.DataFrame) -> np.ndarray:
 
 def _append(events: pd.DataFrame) -> None:
     codes = {number: currency_code(number) for number in events["currency"].unique()}
-    copy_rows(_EVENTS, pd.DataFrame({
+    copy_rows(EVENTS, pd.DataFrame({
         "customer_id": events["customer_id"], "on": pd.to_datetime(events["on"], unit="D").astype("datetime64[s]"),
-        "change": _exact(events["change_cents"]), "currency": events["currency"].map(codes), "cause": events["cause"],
+        "change": events["change_cents"].map(money.from_cents), "currency": events["currency"].map(codes), "cause": events["cause"],
         "line_id": events["line"], "product_id": events["product_id"],
     }))  # fmt: skip
-
-
-def _exact(cents: pd.Series) -> pd.Series:
-    """Write hundredths as decimal text, digit by digit: no float in between."""
-    size = cents.abs()
-    sign = pd.Series(np.where(cents < 0, "-", ""), index=cents.index)
-    return sign + (size // 100).astype("str") + "." + (size % 100).astype("str").str.zfill(2)

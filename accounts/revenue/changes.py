@@ -24,9 +24,13 @@ CROSS_SELL = ("product",)
 CAUSES = ("plan", "seats", "capacity", "addon", "product", "price", "discount", "term", "renewal_down", "pause")
 
 # What it is called when a line of the kind is added or dropped while the customer pays for others …
-_OF_LINE = {"plan": "plan", "seat": "seats", "capacity": "capacity", "addon": "addon", "product": "product", "service": "product"}
+_OF_LINE = {
+    "plan": "plan", "seat": "seats", "capacity": "capacity", "addon": "addon", "product": "product", "service": "product",
+}  # fmt: skip
 # … and when there is more or less of it.
-_OF_QUANTITY = {"plan": "seats", "seat": "seats", "capacity": "capacity", "addon": "addon", "product": "seats", "service": "product"}
+_OF_QUANTITY = {
+    "plan": "seats", "seat": "seats", "capacity": "capacity", "addon": "addon", "product": "seats", "service": "product",
+}  # fmt: skip
 
 _DAY_BITS = 22  # day numbers up to the year 9999
 
@@ -83,8 +87,8 @@ def events(lines: pd.DataFrame, products: pd.DataFrame) -> pd.DataFrame:
     added = _cause_of_line(after, was=counts.before(after), alone="start")
     found.append(_events(after, cause=_other_family(after, added, paying), sign=1))
     made = pd.concat([frame for frame in found if not frame.empty] or [empty(EVENTS)], ignore_index=True)
-    made = made[made["change_cents"] != 0].sort_values(["customer_id", "on", "line", "cause", "change_cents"], kind="stable", ignore_index=True)
-    return shaped(made, EVENTS)
+    order = ["customer_id", "on", "line", "cause", "change_cents"]
+    return shaped(made[made["change_cents"] != 0].sort_values(order, kind="stable", ignore_index=True), EVENTS)
 
 
 class _PayingLines:
@@ -126,9 +130,7 @@ def _amended(before: pd.DataFrame, after: pd.DataFrame) -> tuple[pd.DataFrame, p
     return _matched(before, after, ["customer_id", "on", "chain", "currency"])
 
 
-def _swapped(
-    before: pd.DataFrame, after: pd.DataFrame, keys: Sequence[str]
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+def _swapped(before: pd.DataFrame, after: pd.DataFrame, keys: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Match lines of one customer that end with lines that begin on the same day, largest with largest."""
     keys = ["customer_id", "on", *keys]
     sides = []
@@ -138,9 +140,7 @@ def _swapped(
     return _matched(sides[0], sides[1], [*keys, "rank"])
 
 
-def _matched(
-    before: pd.DataFrame, after: pd.DataFrame, keys: Sequence[str]
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+def _matched(before: pd.DataFrame, after: pd.DataFrame, keys: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Join both sides on keys that are unique in each; return the pairs and what is left of the sides."""
     shared = {"customer_id", "on"}
     left = before.rename(columns={name: f"{name}_before" for name in before.columns if name not in shared})
@@ -188,10 +188,9 @@ def _compared(pairs: pd.DataFrame, counts: _PayingLines) -> pd.DataFrame:
     is_split = is_by_quantity & ~(takes_all | is_replaced | is_credit | starts | ends)
     first = np.where(is_split, part, change)
     currency = pairs["currency_after"]
-    return pd.concat(
-        [_rows(pairs, change=first, cause=cause, currency=currency), _rows(pairs, change=change - first, cause=by_price, currency=currency)],
-        ignore_index=True,
-    )
+    whole = _rows(pairs, change=first, cause=cause, currency=currency)
+    rest = _rows(pairs, change=change - first, cause=by_price, currency=currency)
+    return pd.concat([whole, rest], ignore_index=True)
 
 
 def _price_cause(pairs: pd.DataFrame, change: np.ndarray) -> np.ndarray:

@@ -8,7 +8,17 @@ import numpy as np
 import pandas as pd
 
 from accounts.revenue.frames import (
-    CHURN, CONTRACTION, EXPANSION, MOVEMENTS, NEVER, NEW, REACTIVATION, empty, last_day_of, months_of, shaped,
+    CHURN,
+    CONTRACTION,
+    EXPANSION,
+    MOVEMENTS,
+    NEVER,
+    NEW,
+    REACTIVATION,
+    empty,
+    last_day_of,
+    months_of,
+    shaped,
 )  # fmt: skip
 
 if TYPE_CHECKING:
@@ -32,9 +42,8 @@ def balances(stretches: pd.DataFrame, days: Sequence[int]) -> pd.DataFrame:
     cents = stretches["mrr_cents"].to_numpy()
     np.add.at(steps, (place, np.searchsorted(asked, stretches["begins"].to_numpy())), cents)
     np.subtract.at(steps, (place, np.searchsorted(asked, stretches["until"].to_numpy())), cents)
-    return pd.DataFrame(
-        np.maximum(np.cumsum(steps, axis=1)[:, :-1], 0), index=pd.Index(customers, name="customer_id"), columns=pd.Index(asked, dtype="int64")
-    )
+    index = pd.Index(customers, name="customer_id", dtype="int64")
+    return pd.DataFrame(np.maximum(np.cumsum(steps, axis=1)[:, :-1], 0), index=index, columns=pd.Index(asked, dtype="int64"))
 
 
 def movements(stretches: pd.DataFrame) -> pd.DataFrame:

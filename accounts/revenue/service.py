@@ -75,9 +75,7 @@ def _cut(rows: pd.DataFrame) -> pd.DataFrame:
     """Return one row per stretch before, and one per stretch after a pause; ``is_cut`` where a pause follows."""
     pays_from = np.maximum(rows["starts"], rows["trial_until"])
     has_pause = _has_pause(rows)
-    first = rows.assign(
-        begins=pays_from, until=rows["until"].where(~has_pause, rows["paused"]), is_cut=has_pause, is_second=False
-    )
+    first = rows.assign(begins=pays_from, until=rows["until"].where(~has_pause, rows["paused"]), is_cut=has_pause, is_second=False)
     second = rows.assign(begins=np.maximum(pays_from, rows["resumed"]), is_cut=False, is_second=True)[has_pause]
     both = pd.concat([first, second], ignore_index=True) if len(second) else first
     return both[both["begins"] < both["until"]]

@@ -50,9 +50,7 @@ def lines_of(text: str) -> pd.DataFrame:
 
 def told(events: pd.DataFrame) -> list[str]:
     """Write events as «day customer ±amount cause», in order."""
-    return [
-        f"{frames.day_of(row.on)} {row.customer_id} {row.change_cents / 100:+g} {row.cause}" for row in events.itertuples()
-    ]
+    return [f"{frames.day_of(row.on)} {row.customer_id} {row.change_cents / 100:+g} {row.cause}" for row in events.itertuples()]
 
 
 @pytest.fixture
@@ -77,7 +75,8 @@ def moves():
     def write(text: str) -> list[str]:
         rows = months.movements(service.stretches(lines_of(text)))
         return [
-            f"{frames.first_of_month(row.month):%Y-%m} {row.customer_id} {row.before_cents / 100:g}→{row.after_cents / 100:g} {row.category}"
+            f"{frames.first_of_month(row.month):%Y-%m} {row.customer_id} "
+            f"{row.before_cents / 100:g}→{row.after_cents / 100:g} {row.category}"
             for row in rows.itertuples()
         ]
 
@@ -121,7 +120,7 @@ def _random_lines(rng: np.random.Generator, size: int, *, customers: int = 6, cr
     paused = made["starts"] + rng.integers(-5, 200, size)
     has_pause = rng.random(size) < 0.3
     made = made.assign(
-        line=rng.permutation(size) + 1, customer_id=made["chain"] % customers + 1, 
+        line=rng.permutation(size) + 1, customer_id=made["chain"] % customers + 1,
         product_id=np.where(rng.random(size) < 0.7, made["chain"] % 10 + 1, rng.integers(1, 11, size)),
         currency=0, ends=maybe(0.6, made["starts"] + length), renews=maybe(0.5, made["starts"] + 15 * rng.integers(-1, 27, size)),
         cancelled=maybe(0.2, made["starts"] + rng.integers(-3, 300, size)),

@@ -83,9 +83,10 @@ def test_movements(moves, table, expected):
 
 
 def test_months_and_their_last_days():
-    days = np.array([frames.day_number(date(2024, 2, 29)), frames.day_number(date(2024, 3, 1)), frames.day_number(date(1969, 12, 31))])
+    days = np.array([frames.day_number(day) for day in (date(2024, 2, 29), date(2024, 3, 1), date(1969, 12, 31))])
     assert frames.months_of(days).tolist() == [2024 * 12 + 1, 2024 * 12 + 2, 1969 * 12 + 11]
-    assert [str(frames.day_of(last)) for last in frames.last_day_of(frames.months_of(days))] == ["2024-02-29", "2024-03-31", "1969-12-31"]
+    ends = frames.last_day_of(frames.months_of(days))
+    assert [str(frames.day_of(end)) for end in ends] == ["2024-02-29", "2024-03-31", "1969-12-31"]
     assert frames.month_number(date(2024, 2, 29)) == 2024 * 12 + 1
 
 

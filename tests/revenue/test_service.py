@@ -27,7 +27,8 @@ HEADER = "customer line starts ends renews cancelled trial_ends paused resumed m
     pytest.param("1 a 2025-01-01 - - 2025-02-10 - - - 100\n1 a 2025-04-01 - - - - - - 120",
                  ["2025-02-10", "open"], id="the earliest counts: the notice came before the amendment"),
     pytest.param("1 a 2025-01-01 - - 2024-12-01 - - - 100", ["2025-01-01"], id="cancelled before it began is empty, not reversed"),
-    pytest.param("1 a 2025-01-01 - - - - - - 100\n2 b 2025-02-01 - - - - - - 100", ["open", "open"], id="lines do not end each other"),
+    pytest.param("1 a 2025-01-01 - - - - - - 100\n2 b 2025-02-01 - - - - - - 100", ["open", "open"],
+                 id="lines do not end each other"),
 ])  # fmt: skip
 def test_service_ends_with_the_earliest_reason(lines, rows, expected):
     made = lines(f"{HEADER}\n{rows}")
@@ -49,7 +50,8 @@ def test_service_ends_with_the_earliest_reason(lines, rows, expected):
                  [0, 0, 100], id="a trial that runs into a pause"),
     pytest.param("1 a 2025-01-01 - - - - 2025-05-01 2025-03-01 100", ("2025-04-01", "2025-06-01"),
                  [100, 100], id="a pause that ends before it begins is none"),
-    pytest.param("1 a 2025-01-01 - - 2025-06-01 - - - 100", ("2025-05-31", "2025-06-01"), [100, 0], id="ended early: churn on that day"),
+    pytest.param("1 a 2025-01-01 - - 2025-06-01 - - - 100", ("2025-05-31", "2025-06-01"), [100, 0],
+                 id="ended early: churn on that day"),
     pytest.param("1 a 2024-02-29 2025-02-28 - - - - - 100", ("2024-02-29", "2025-02-27", "2025-02-28"),
                  [100, 100, 0], id="the leap day"),
 ])  # fmt: skip
