@@ -339,13 +339,15 @@ def _greet(folder: Path, address: str, *, embedded: bool) -> None:
         tell("")
     elif not embedded:
         tell("To make the first administrator:  ./run manage create_admin EMAIL\n")
+    if embedded:
+        tell(f"The data is in {servers.places(folder).cluster}.")
     tell(f"Logs are in {folder / 'log'}.  Ctrl-C stops everything.")
 
 
 def _log(folder: Path, name: str) -> Path:
     """Return the log file of a child, the old one put aside when it grew large."""
     path = folder / "log" / f"{name}.log"
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(mode=0o700, exist_ok=True)
     if path.exists() and path.stat().st_size > _LARGEST_LOG:
         path.replace(path.with_suffix(".log.1"))
     return path
