@@ -7,11 +7,11 @@ before the run can still be sent after it.
 from __future__ import annotations
 
 import math
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Count, Q
 from django.utils.translation import gettext as _
 
 from expansion import clock
@@ -291,6 +291,19 @@ def release(run: Run, *, by: User, now: datetime) -> int:
         _note(alert, "released", before=before, by=by, now=now)
     choose_leads({alert.customer_id for alert in held})
     return len(held)
+
+
+def counts_by_rule(user: User, *, today: date) -> dict[int, tuple[int, int]]:
+    """Return per rule id how many alerts that the person may see are open, and how many were raised in 28 days."""
+    since = today - timedelta(days=28)
+    counted = (
+        Alert.objects.visible_to(user)
+        .filter(Q(open_key__isnull=False) | Q(raised_on__gte=since))
+        .values_list("rule_id")
+        .annotate(Count("id", filter=Q(open_key__isnull=False)), Count("id", filter=Q(raised_on__gte=since)))
+        .order_by()
+    )
+    return {rule_id: (open_now, raised) for rule_id, open_now, raised in counted}
 
 
 def open_key(customer_id: int, family: str) -> str:

@@ -31,6 +31,8 @@ OWNER_ROLES = ("cs", "sales", "product", "marketing")
 SEVERITIES = ("info", "normal", "high")
 AMOUNT_KINDS = ("seats", "next_plan", "capacity", "product", "renewal", "keep", "none")
 MOST_CONDITIONS = 10
+SHIPPED = "Shipped with the product"
+SHIPPED_NEWER = "Shipped with a newer version of the product"
 
 # The least and greatest threshold that can mean anything, by the unit of the term.
 _LIMITS = {
@@ -292,10 +294,15 @@ def ship(key: str, *, family: str, group: str, position: int, body: Mapping[str,
         draft.save(update_fields=["number"])
     RuleVersion.objects.create(
         rule=rule, number=next_number, state=VersionState.PUBLISHED, body=stored,
-        reason="Shipped with the product" if current is None else "Shipped with a newer version of the product",
+        reason=SHIPPED if current is None else SHIPPED_NEWER,
         edited_at=now, published_at=now,
     )  # fmt: skip
     return True
+
+
+def limits(term: str) -> tuple[float, float]:
+    """Return the least and greatest threshold that can mean anything for the term."""
+    return _LIMITS[TERMS[term].unit]
 
 
 def validate(body: Mapping[str, Any]) -> list[Problem]:
@@ -363,7 +370,7 @@ def _condition_problems(condition: Condition, *, place: str) -> list[Problem]:
         problems.append(Problem(f"{place}.key", _("Every condition needs a name.")))
     if condition.op not in OPS:
         problems.append(Problem(f"{place}.op", _("Choose how to compare: at least, more than, at most or less than.")))
-    least, most = _LIMITS[term.unit]
+    least, most = limits(condition.term)
     if not least <= condition.threshold <= most:
         language = translation.get_language() or "en"
         problems.append(

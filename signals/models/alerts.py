@@ -118,6 +118,7 @@ class Alert(models.Model):
             models.Index(fields=["-priority", "id"], condition=Q(is_lead=True), name="alert_queue"),
             models.Index(fields=["customer", "family"], condition=Q(state="closed", rearmed_on__isnull=True), name="alert_quiet"),
             models.Index(fields=["-closed_at"], condition=Q(state="closed"), name="alert_done"),
+            models.Index(fields=["snoozed_until"], condition=Q(state="waiting"), name="alert_waiting"),
         ]
 
     def __str__(self) -> str:

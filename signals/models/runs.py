@@ -83,6 +83,16 @@ class RunChunk(models.Model):
         return f"{self.run_id} {self.phase} {self.slot_from}"
 
 
+class Tick(models.Model):
+    """When the scheduler last looked: one row per job, for the health probe."""
+
+    name = models.CharField(max_length=20, primary_key=True)
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.at}"
+
+
 class FeatureBlock(models.Model):
     """One term of one business date for up to 65,536 customer slots: what was known then.
 
