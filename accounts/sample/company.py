@@ -35,8 +35,8 @@ class Company:
 
     @property
     def first_day_of_activity(self) -> date:
-        """What single users do is kept for the last 18 weeks only."""
-        return max(self.first_day, self.as_of - timedelta(days=125))
+        """What single users do is kept for the last 16 weeks before ``as_of`` only."""
+        return max(self.first_day, self.as_of - timedelta(days=111))
 
     @property
     def new_customers_a_day(self) -> float:

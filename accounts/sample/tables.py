@@ -35,7 +35,8 @@ Row = tuple[Any, ...]
 COLUMNS: dict[str, tuple[str, ...]] = {
     "customers": (
         "customer_id", "name", "name_kana", "domain", "corporate_number", "industry", "employees", "country", "region", "currency",
-        "phase", "owner_email", "sales_owner_email", "product_owner_email", "marketing_owner_email", "acquired_on", "acquisition_cost",
+        "phase", "owner_email", "sales_owner_email", "product_owner_email", "marketing_owner_email", "acquired_on",
+        "acquisition_cost",
     ),
     "contacts": ("external_id", "name", "email", "title", "department", "role", "has_opted_out"),
     "contract_lines": (
@@ -113,9 +114,9 @@ class _Cut:
     def into(self, rows: dict[str, list[Row]]) -> None:
         told: dict[str, Iterator[Row]] = {
             "customers": self._customers(), "contacts": self._contacts(), "contract_lines": self._contract_lines(),
-            "orders": self._orders(), "invoices": self._invoices(), "opportunities": self._opportunities(), "tickets": self._tickets(),
-            "nps": self._nps(), "events": self._events(), "touches": self._touches(), "departments": self._departments(),
-            "projects": self._projects(),
+            "orders": self._orders(), "invoices": self._invoices(), "opportunities": self._opportunities(),
+            "tickets": self._tickets(), "nps": self._nps(), "events": self._events(), "touches": self._touches(),
+            "departments": self._departments(), "projects": self._projects(),
         }  # fmt: skip
         for name, found in told.items():
             keys = [COLUMNS[name].index(column) for column in KEYS[name]]
@@ -137,7 +138,8 @@ class _Cut:
         yield (
             came, who.customer_id, who.named.name, who.named.kana, who.named.domain, who.corporate_number, who.named.industry,
             who.employees, who.country, who.region, who.currency, who.phase, who.owner_email, who.sales_owner_email,
-            company.PRODUCT_OWNER, company.MARKETING_OWNER, who.begins, Decimal(spent) if who.currency == company.CURRENCY else None,
+            company.PRODUCT_OWNER, company.MARKETING_OWNER, who.begins,
+            Decimal(spent) if who.currency == company.CURRENCY else None,
         )  # fmt: skip
 
     def _contacts(self) -> Iterator[Row]:
@@ -154,8 +156,8 @@ class _Cut:
             yield (
                 max(period.starts_on, cancelled or period.starts_on), period.line_id, f"{self.who.customer_id}-K1", period.item,
                 period.starts_on, ends, None if period.trial_ends_on or cancelled else ends, period.quantity, period.amount, months,
-                mrr_of(period.amount, months), arr_of(period.amount, months), self.who.currency, period.unit * months, period.discount,
-                period.auto_renew, period.notice_days, period.trial_ends_on, period.is_co_term,
+                mrr_of(period.amount, months), arr_of(period.amount, months), self.who.currency, period.unit * months,
+                period.discount, period.auto_renew, period.notice_days, period.trial_ends_on, period.is_co_term,
                 "trial" if period.trial_ends_on else "cancelled" if cancelled else "active", cancelled,
             )  # fmt: skip
 
@@ -180,8 +182,8 @@ class _Cut:
             if deal.opened_on >= self.given.first_day:
                 stage, result = ("提案中", "") if closed is None else ("受注", "won") if deal.won else ("失注", "lost")
                 yield (
-                    closed or deal.opened_on, f"{self.who.customer_id}-D{place + 1}", deal.opened_on, closed, stage, result, deal.kind,
-                    deal.item, deal.amount, self.who.currency, deal.discount, deal.competitor if closed else "",
+                    closed or deal.opened_on, f"{self.who.customer_id}-D{place + 1}", deal.opened_on, closed, stage, result,
+                    deal.kind, deal.item, deal.amount, self.who.currency, deal.discount, deal.competitor if closed else "",
                     deal.reason if closed else "",
                 )  # fmt: skip
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from accounts.sample.contracts import History
     from accounts.sample.profiles import Profile
 
-_DEPARTMENTS = np.array(["営業部", "総務部", "製造企画部", "経理部", "情報システム部", "品質保証部"], dtype=object)
+DEPARTMENTS = ("営業部", "総務部", "製造企画部", "経理部", "情報システム部", "品質保証部")
 _COUNTERS = tuple(m.key for m in MEASURES if m.kind == "counter")
 # Uses per active person and day, for those who use the feature at all.
 _INTENSITY = {
@@ -202,7 +202,9 @@ class _Days:
         if product is not None:
             bought = self.told.owned.get(product)
             return (much, (bought - self.first).days + 7) if bought else (0.0, 0)
-        often = {"feature.dashboard": 0.7, "feature.csv_export": 0.65, "feature.audit_log": 0.35}.get(key, 1.0)
+        often = {"exports": 0.7, "shares": 0.5, "feature.dashboard": 0.6, "feature.csv_export": 0.5, "feature.audit_log": 0.35}.get(
+            key, 1.0
+        )
         if self.burst_feature == key or self.who.has("complement", "rise"):
             often = 1.0
         return (much if dice < often else 0.0), -(10**6)
@@ -281,15 +283,17 @@ def _reported(laid: Block, gauge: np.ndarray) -> np.ndarray:
 
 
 def activity_rows(laid: Block, *, first: date, last: date) -> Iterator[pd.DataFrame]:
-    """Yield what single users did from first to last, month by month: number, user_key, day, department, events, minutes."""
+    """Yield what single users did from first to last, month by month: number, user, day, department, events, minutes.
+
+    ``user`` counts from 1 within the customer, ``department`` is a place in DEPARTMENTS.
+    """
     most = laid.seats.max(axis=1, initial=0).astype(int)
     row_of = np.repeat(np.arange(len(most)), most)
     number = laid.numbers[row_of]
     user = np.arange(len(row_of)) - np.repeat(np.cumsum(most) - most, most)
     # Who is keen stays keen: a number per user, spread evenly.
     keenness = (user * 0.6180339887 + number * 0.37) % 1.0
-    department = _DEPARTMENTS[(user // 7 + number) % len(_DEPARTMENTS)]
-    keys = np.array([f"u{n + 1:03}" for n in range(int(most.max(initial=0)))], dtype=object)
+    department = (user // 7 + number) % len(DEPARTMENTS)
     used = laid.gauges["seats_used"]
     for _starts, here in _months(laid, first, last):
         parts = []
@@ -310,7 +314,7 @@ def activity_rows(laid: Block, *, first: date, last: date) -> Iterator[pd.DataFr
                 pd.DataFrame(
                     {
                         "number": number[came],
-                        "user_key": keys[user[came]],
+                        "user": user[came] + 1,
                         "day": np.full(len(came), np.datetime64(on, "s")),
                         "department": department[came],
                         "events": 3 + (amount * 40 * laid.drive[row_of[came], column]).astype(np.int64),
