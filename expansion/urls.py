@@ -15,6 +15,7 @@ urlpatterns = [
     path("readyz", probes.readyz, name="readyz"),
     path("", include("expansion.users.urls")),
     path("", include("expansion.audit.urls")),
+    path("", include("expansion.dashboards.definitions_urls")),
     path("search/", search, name="search"),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", pages.api_docs, name="api_docs"),
