@@ -62,7 +62,7 @@ def in_service(lines: QuerySet[ContractLine], day: date) -> QuerySet[ContractLin
 
 def mrr_on(customer: Customer, day: date) -> Decimal:
     """Return the customer's MRR at the close of a day, in the reporting currency at the rate of that day."""
-    return money.from_cents(ledger.balances_frame(day, customer_ids=[customer.pk])["mrr_cents"].sum().item())
+    return money.from_cents(int(ledger.balances_frame(day, customer_ids=[customer.pk])["mrr_cents"].sum()))
 
 
 def next_renewal(customer: Customer, as_of: date) -> Renewal | None:
