@@ -21,7 +21,7 @@ from expansion.money import round_half_up
 from expansion.periods import add_months, month_start
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 COMPETITORS = ("ドキュベース", "書庫クラウド", "ファイルネスト", "ペーパーレス365")
 # A product bought in so many days before as_of would be a burst of its feature.
@@ -470,19 +470,37 @@ class _Story:
         for period in self.told.periods:
             by_line.setdefault(period.line_id, []).append(period)
         for line_id, periods in by_line.items():
-            for place, period in enumerate(periods):
-                if period.trial_ends_on is not None:
-                    continue
-                ends = min(
-                    filter(None, (period.ends_before, periods[place + 1].starts_on if place + 1 < len(periods) else None, until))
-                )
-                day = period.starts_on if period.billing_months == 12 else month_start(max(period.starts_on, self.given.first_day))
-                while day < ends:
-                    if day >= self.given.first_day:
-                        key = (day, line_id if period.billing_months == 12 else "")
-                        due[key] = due.get(key, Decimal(0)) + period.amount
-                    day = add_months(day, period.billing_months)
+            for day, amount, is_yearly in _charges_of(periods, until):
+                if day >= self.given.first_day:
+                    key = (day, line_id if is_yearly else "")
+                    due[key] = due.get(key, Decimal(0)) + amount
         self.told.charges = [(day, amount, line_id) for (day, line_id), amount in sorted(due.items())]
+
+
+def _charges_of(periods: list[Period], until: date) -> Iterator[tuple[date, Decimal, bool]]:
+    """Yield what one line is charged: a year at its start, a month on the first; a change within a paid year its rest."""
+    paid_from = periods[0].starts_on
+    for place, period in enumerate(periods):
+        before = periods[place - 1] if place else None
+        ends = min(filter(None, (period.ends_before, periods[place + 1].starts_on if place + 1 < len(periods) else None, until)))
+        if period.trial_ends_on is not None:
+            continue
+        day = period.starts_on
+        if period.billing_months != 12:
+            while day < ends:
+                if before is None or day.day == 1:
+                    yield day, period.amount, False
+                day, before = add_months(month_start(day), 1), period
+            continue
+        if before is not None and before.billing_months == 12 and before.ends_before is not None and day < before.ends_before:
+            following = add_months(paid_from, 12)
+            rest = (period.amount - before.amount) * (following - day).days / (following - paid_from).days
+            if rest > 0:
+                yield day, round_half_up(rest, 0 if period.amount == period.amount.to_integral_value() else 2), True
+            day = following
+        while day < ends:
+            yield day, period.amount, True
+            paid_from, day = day, add_months(day, 12)
 
 
 def _event(dice: float) -> str:

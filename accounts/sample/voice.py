@@ -107,6 +107,7 @@ def voice(who: Profile, told: History, given: Company, *, through: date) -> Voic
     while month <= through and (told.ends is None or month < told.ends):
         _month(said, month, who, given, rng, ends=told.ends)
         month = add_months(month, 1)
+    _keep_time(said, who, told)
     _departments(said, who, given, people)
     _projects(said, who, given, people, ends=told.ends)
     _planted(said, who, given)
@@ -174,6 +175,15 @@ def _month(said: Voice, month: date, who: Profile, given: Company, rng: Random, 
             )
     if ends is not None and month <= ends < add_months(month, 1):
         said.events.append((_at(ends, 18), "churn_reported", {}))
+
+
+def _keep_time(said: Voice, who: Profile, told: History) -> None:
+    """Drop what the first and the last month brought before the customer came or after it left."""
+    first, last = who.begins or date.min, told.ends or date.max
+    said.tickets = [t for t in said.tickets if first <= t.opened_at.date() <= last]
+    said.touches = [t for t in said.touches if first <= t[0].date() <= last]
+    said.events = [e for e in said.events if first <= e[0].date() <= last]
+    said.answers = [a for a in said.answers if first <= a[0] <= last]
 
 
 def _keeps_silent(who: Profile, month: date, given: Company) -> bool:
