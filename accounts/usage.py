@@ -25,6 +25,7 @@ from expansion.periods import add_months, month_start
 
 BLOCK_SLOTS = UsageBlock.BLOCK_SLOTS
 _BLOCKS_AT_ONCE = 64
+_TABLE = "accounts_usagedaily"
 # Serialises the making of partitions; any constant that nothing else uses.
 _PARTITION_LOCK = 4_021_701
 _LARGEST = float(np.finfo(np.float32).max)
@@ -353,13 +354,15 @@ def _metrics_with_rows(day: date) -> set[int]:
 
 def _make_partition(cursor: Any, month: date) -> None:
     name, until = _partition(month), add_months(month, 1)
-    cursor.execute(f"CREATE TABLE {name} (LIKE accounts_usagedaily INCLUDING DEFAULTS INCLUDING CONSTRAINTS)")
+    cursor.execute(f"CREATE TABLE {connection.ops.quote_name(name)} (LIKE {_TABLE} INCLUDING DEFAULTS INCLUDING CONSTRAINTS)")
     cursor.execute(
-        f"INSERT INTO {name} SELECT * FROM accounts_usagedaily_default WHERE day >= %s AND day < %s",  # noqa: S608  (a month)
+        f"INSERT INTO {connection.ops.quote_name(name)} SELECT * FROM accounts_usagedaily_default WHERE day >= %s AND day < %s",  # noqa: S608
         [month, until],
     )
     cursor.execute("DELETE FROM accounts_usagedaily_default WHERE day >= %s AND day < %s", [month, until])
-    cursor.execute(f"ALTER TABLE accounts_usagedaily ATTACH PARTITION {name} FOR VALUES FROM (%s) TO (%s)", [month, until])
+    cursor.execute(
+        f"ALTER TABLE {_TABLE} ATTACH PARTITION {connection.ops.quote_name(name)} FOR VALUES FROM (%s) TO (%s)", [month, until]
+    )
 
 
 def _partition(month: date) -> str:

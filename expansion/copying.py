@@ -117,6 +117,38 @@ def copy_upsert(
     return inserted, changed
 
 
+@transaction.atomic
+def copy_update(table: str, frame: pd.DataFrame, *, key: str, same: Iterable[str] | None = None) -> int:
+    """Update the rows that the frame's ``key`` names with its other columns; return how many changed.
+
+    A row that is equal in the ``same`` columns (default: all but the key) is not rewritten.
+    Keys must not repeat inside the frame; one that the table lacks is passed over.
+    """
+    updated = [c for c in frame.columns if c != key]
+    compared = updated if same is None else list(same)
+    if frame.empty or not compared:
+        return 0
+    target, stage = sql.Identifier(table), sql.Identifier(_STAGE)
+    parts = {
+        "t": target, "s": stage, "c": _columns(frame.columns), "k": sql.Identifier(key),
+        "set": sql.SQL(", ").join(sql.SQL("{0} = s.{0}").format(sql.Identifier(c)) for c in updated),
+        "old": sql.SQL(", ").join(sql.SQL("t.{}").format(sql.Identifier(c)) for c in compared),
+        "new": sql.SQL(", ").join(sql.SQL("s.{}").format(sql.Identifier(c)) for c in compared),
+    }  # fmt: skip
+    with connection.cursor() as cursor:
+
+        def run(statement: str) -> None:
+            cursor.execute(sql.SQL(statement).format(**parts).as_string(cursor.cursor))
+
+        run("DROP TABLE IF EXISTS {s}")
+        run("CREATE TEMP TABLE {s} ON COMMIT DROP AS SELECT {c} FROM {t} WITH NO DATA")
+        copy_rows(_STAGE, frame)
+        run("UPDATE {t} t SET {set} FROM {s} s WHERE t.{k} = s.{k} AND ({old}) IS DISTINCT FROM ({new})")
+        changed = cursor.rowcount
+        run("DROP TABLE {s}")
+    return int(changed)
+
+
 def _columns(names: Iterable[str]) -> sql.Composed:
     return sql.SQL(", ").join(sql.Identifier(name) for name in names)
 
@@ -189,36 +221,156 @@ def copy_to_arrays(
     return arrays
 
 
-def copy_from_arrays(table: str, arrays: Mapping[str, NDArray[Any]]) -> int:
+def copy_from_arrays(table: str, arrays: Mapping[str, NDArray[Any]], *, types: Mapping[str, str] | None = None) -> int:
     """Append equally long arrays to the table's columns of those names; return how many rows went in.
 
-    The SQL types are exactly those of the arrays: int16 smallint, int32 integer, int64 bigint, float32 real,
-    float64 double precision, datetime64[D] date.
+    The SQL types are exactly those of the arrays (int16 smallint, int32 integer, int64 bigint, float32 real,
+    float64 double precision, datetime64 date, str text) unless ``types`` says otherwise: ``i2``, ``i4``, ``i8``,
+    ``f4``, ``f8``, ``date``, ``text``, ``bool``, or ``f8[]`` for a row of numbers.  A NaN given for an integer, a NaT
+    for a date, and a NaN inside an array or under ``f8?`` become NULL; a plain float keeps its NaN.
     """
-    plain = {name: _to_wire(values) for name, values in arrays.items()}
-    count = len(next(iter(plain.values()))) if plain else 0
+    known = types or {}
+    fields = [_wire_field(values, known.get(name, "")) for name, values in arrays.items()]
+    count = len(fields[0][0]) if fields else 0
     if count == 0:
         return 0
-    fields = [
-        (f"{name}_bytes" if part else name, ">i4" if part else values.dtype) for name, values in plain.items() for part in (1, 0)
-    ]
-    records = np.empty(count, dtype=np.dtype([("fields", ">i2"), *fields]))
-    records["fields"] = len(plain)
-    for name, values in plain.items():
-        records[f"{name}_bytes"] = values.dtype.itemsize
-        records[name] = values
-    statement = sql.SQL("COPY {} ({}) FROM STDIN WITH (FORMAT binary)").format(sql.Identifier(table), _columns(plain))
+    widths = [2, *(body.shape[1] for body, _ in fields)]
+    body = np.empty((count, sum(widths)), dtype=np.uint8)
+    body[:, :2] = np.frombuffer(len(fields).to_bytes(2, "big"), dtype=np.uint8)
+    kept: NDArray[np.bool_] | None = None
+    at = 2
+    for values, is_kept in fields:
+        body[:, at : at + values.shape[1]] = values
+        if is_kept is not None:
+            kept = np.ones(body.shape, dtype=bool) if kept is None else kept
+            kept[:, at : at + values.shape[1]] = is_kept
+        at += values.shape[1]
+    rows = body.tobytes() if kept is None else body[kept].tobytes()
+    statement = sql.SQL("COPY {} ({}) FROM STDIN WITH (FORMAT binary)").format(sql.Identifier(table), _columns(arrays))
     with connection.cursor() as cursor:
-        body = io.BytesIO(b"".join((_BINARY_HEADER, records.tobytes(), _BINARY_TRAILER)))
-        cursor.cursor.copy_expert(statement.as_string(cursor.cursor), body, size=1 << 20)
+        sent = io.BytesIO(b"".join((_BINARY_HEADER, rows, _BINARY_TRAILER)))
+        cursor.cursor.copy_expert(statement.as_string(cursor.cursor), sent, size=1 << 20)
     return count
+
+
+@transaction.atomic
+def merge_arrays(
+    table: str,
+    arrays: Mapping[str, NDArray[Any]],
+    *,
+    keys: Sequence[str],
+    types: Mapping[str, str],
+    update: Sequence[str] | None = None,
+    cents: Sequence[str] = (),
+    only_known: bool = False,
+) -> int:
+    """Merge rows into the table by its unique keys; return how many were inserted or changed.
+
+    As ``copy_upsert``, without printing a number as text.  ``types`` names every column (``copy_from_arrays``);
+    a column in ``cents`` is bigint hundredths here and numeric there.  ``update``: the columns that an existing row
+    takes over (default: all that are no key).  ``only_known`` changes existing rows and inserts none.
+    """
+    updated = [name for name in arrays if name not in keys] if update is None else list(update)
+    target, stage = sql.Identifier(table), sql.Identifier(_STAGE)
+    chosen = [sql.SQL("s.{}::numeric / 100" if n in cents else "s.{}").format(sql.Identifier(n)) for n in arrays]
+    parts = {
+        "t": target,
+        "s": stage,
+        "c": _columns(arrays),
+        "k": _columns(keys),
+        "v": sql.SQL(", ").join(chosen),
+        "on": sql.SQL(" AND ").join(sql.SQL("t.{0} = s.{0}").format(sql.Identifier(n)) for n in keys),
+        "old": sql.SQL(", ").join(sql.SQL("t.{}").format(sql.Identifier(n)) for n in updated),
+        "new": sql.SQL(", ").join(sql.SQL("EXCLUDED.{}").format(sql.Identifier(n)) for n in updated),
+        "set": sql.SQL(", ").join(sql.SQL("{0} = EXCLUDED.{0}").format(sql.Identifier(n)) for n in updated),
+        "given": sql.SQL(", ").join(v for n, v in zip(arrays, chosen, strict=True) if n in updated),
+        "take": sql.SQL(", ").join(
+            sql.SQL("{} = {}").format(sql.Identifier(n), v) for n, v in zip(arrays, chosen, strict=True) if n in updated
+        ),
+    }
+    columns = sql.SQL(", ").join(
+        sql.SQL("{} {}").format(sql.Identifier(n), sql.SQL(_SQL_TYPES[types[n].rstrip("?")])) for n in arrays
+    )
+    with connection.cursor() as cursor:
+
+        def run(statement: str) -> None:
+            cursor.execute(sql.SQL(statement).format(**parts, columns=columns).as_string(cursor.cursor))
+
+        run("DROP TABLE IF EXISTS {s}")
+        run("CREATE TEMP TABLE {s} ({columns}) ON COMMIT DROP")
+        if copy_from_arrays(_STAGE, arrays, types=types) == 0:
+            return 0
+        if only_known:
+            run("UPDATE {t} t SET {take} FROM {s} s WHERE {on} AND ({old}) IS DISTINCT FROM ({given})")
+        else:
+            run(
+                "INSERT INTO {t} AS t ({c}) SELECT {v} FROM {s} s "
+                "ON CONFLICT ({k}) DO UPDATE SET {set} WHERE ({old}) IS DISTINCT FROM ({new})"
+            )
+        return int(cursor.rowcount)
+
+
+_SQL_TYPES = {
+    "i2": "smallint", "i4": "integer", "i8": "bigint", "f4": "real", "f8": "double precision", "date": "date", "text": "text",
+    "bool": "boolean", "f8[]": "double precision[]",
+}  # fmt: skip
+_FLOAT8_OID = 701
 
 
 def _wire_type(kind: str) -> str:
     return ">i4" if kind == "date" else f">{kind}"
 
 
-def _to_wire(values: NDArray[Any]) -> NDArray[Any]:
-    if values.dtype.kind == "M":
-        return (values.astype("datetime64[D]") - _EPOCH).astype(">i4")
-    return values.astype(values.dtype.newbyteorder(">"))
+def _wire_field(values: NDArray[Any], kind: str) -> tuple[NDArray[np.uint8], NDArray[np.bool_] | None]:
+    """Return the bytes of one field per row, its length first, and which of them are really sent (None: all)."""
+    if kind == "f8[]":
+        return _wire_list(values)
+    if kind == "text" or values.dtype.kind in "UOT":
+        return _wire_text(values)
+    is_null: NDArray[np.bool_] | None = None
+    if values.dtype.kind == "M" or kind == "date":
+        days = values.astype("datetime64[D]")
+        is_null = np.isnat(days)
+        plain = np.where(is_null, 0, (days - _EPOCH).astype(np.int64)).astype(">i4")
+    elif kind == "bool" or values.dtype.kind == "b":
+        plain = values.astype(np.uint8)
+    else:
+        wanted = np.dtype(kind.rstrip("?") or values.dtype)
+        if values.dtype.kind == "f" and (wanted.kind == "i" or kind.endswith("?")):
+            is_null = np.isnan(values)
+            values = np.where(is_null, 0.0, values)
+        plain = values.astype(wanted.newbyteorder(">"))
+    body = np.ascontiguousarray(plain).view(np.uint8).reshape(len(plain), plain.dtype.itemsize)
+    length = np.full((len(plain), 1), plain.dtype.itemsize, dtype=">i4")
+    if is_null is None or not is_null.any():
+        return np.hstack([length.view(np.uint8).reshape(-1, 4), body]), None
+    length[is_null] = -1
+    kept = np.ones((len(plain), 4 + plain.dtype.itemsize), dtype=bool)
+    kept[is_null, 4:] = False
+    return np.hstack([length.view(np.uint8).reshape(-1, 4), body]), kept
+
+
+def _wire_text(values: NDArray[Any]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """Encode short texts; a text may not end in NUL, which PostgreSQL refuses anyway."""
+    encoded = np.char.encode(values.astype(str), "utf-8")
+    width = max(encoded.dtype.itemsize, 1)
+    length = np.char.str_len(encoded).astype(">i4")
+    body = np.ascontiguousarray(encoded.astype(f"S{width}")).view(np.uint8).reshape(len(values), width)
+    kept = np.ones((len(values), 4 + width), dtype=bool)
+    kept[:, 4:] = np.arange(width) < length[:, None]
+    return np.hstack([length.view(np.uint8).reshape(-1, 4), body]), kept
+
+
+def _wire_list(values: NDArray[np.float64]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """Encode a row of numbers as a one-dimensional double precision array, NaN as NULL inside it."""
+    rows, size = values.shape
+    is_null = np.isnan(values)
+    item = np.empty((rows, size), dtype=[("bytes", ">i4"), ("value", ">f8")])
+    item["bytes"], item["value"] = np.where(is_null, -1, 8), np.where(is_null, 0.0, values)
+    head = np.empty(rows, dtype=[(name, ">i4") for name in ("bytes", "dims", "nulls", "type", "size", "first")])
+    head["bytes"] = 20 + 4 * size + 8 * (~is_null).sum(axis=1)
+    head["dims"], head["nulls"], head["type"], head["size"], head["first"] = 1, is_null.any(axis=1), _FLOAT8_OID, size, 1
+    kept = np.ones((rows, 24 + 12 * size), dtype=bool)
+    kept[:, 24:] = np.stack([np.ones_like(is_null), ~is_null], axis=2).repeat([4, 8], axis=2).reshape(rows, 12 * size)
+    body = np.hstack([head.view(np.uint8).reshape(rows, 24), item.view(np.uint8).reshape(rows, 12 * size)])
+    return body, kept

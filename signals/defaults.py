@@ -7,11 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 from django.db import transaction
-from django.db.models import Max
 
-from signals import rules
-from signals.models import HealthModel, HealthModelVersion
-from signals.models.definitions import VersionState
+from signals import health, rules
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -22,30 +19,13 @@ FOLDER = Path(__file__).parent / "defaults"
 @transaction.atomic
 def load(now: datetime) -> int:
     """Publish what is shipped; what somebody edited stays.  A second call changes nothing.  Return how many changed."""
-    changed = 0
+    shipped_model = read("health.yaml")
+    changed = int(health.ship(shipped_model["key"], body=shipped_model["body"], now=now))
     for position, shipped in enumerate(read("rules.yaml")):
         changed += rules.ship(
             shipped["key"], family=shipped["family"], group=shipped["group"], position=position, body=shipped["body"], now=now
         )
-    return changed + _ship_health_model(read("health.yaml"), now=now)
-
-
-def _ship_health_model(shipped: dict[str, Any], *, now: datetime) -> int:
-    model, _is_new = HealthModel.objects.select_for_update().get_or_create(
-        key=shipped["key"], defaults={"is_default": not HealthModel.objects.filter(is_default=True).exists()}
-    )
-    current = model.versions.filter(state=VersionState.PUBLISHED).first()
-    if current is not None and (current.published_by_id is not None or current.body == shipped["body"]):
-        return 0
-    if current is None and model.versions.exists():
-        return 0
-    model.versions.filter(state=VersionState.PUBLISHED).update(state=VersionState.RETIRED)
-    number = (model.versions.aggregate(Max("number"))["number__max"] or 0) + 1
-    HealthModelVersion.objects.create(
-        model=model, number=number, state=VersionState.PUBLISHED, body=shipped["body"],
-        reason=rules.SHIPPED if current is None else rules.SHIPPED_NEWER, edited_at=now, published_at=now,
-    )  # fmt: skip
-    return 1
+    return changed
 
 
 def read(name: str) -> Any:

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 KINDS = ("seats", "next_plan", "capacity", "product", "renewal", "keep", "lower_plan", "none")
 NEEDED_TERMS = (
-    "seats", "seats_used", "seat_price_year", "next_plan_gain_year", "lower_plan_loss_year", "capacity_price_year", "capacity_units",
-    "offer_low_year", "offer_high_year", "renewing_arr", "arr",
+    "seats", "seats_used", "seat_price_year", "next_plan_gain_year", "lower_plan_loss_year", "capacity_price_year",
+    "capacity_units", "offer_low_year", "offer_high_year", "renewing_arr", "arr",
 )  # fmt: skip
 _ROOMY, _SNUG = 0.8, 0.9  # share of the seats in use that an offer of seats brings back
 _WITH_DISCOUNT = 0.9

@@ -31,7 +31,7 @@ class UsageInputs:
 
     counters  float32 [days ≥ 98, counters, slots] as stored; ``feed`` bool [days, counters]
     gauges    float32 [days ≥ 105, gauges, slots] as stored (distinct counts read like gauges)
-    activity  bool [28, slots]: somebody of the customer did something on the day
+    activity  bool [28, slots]: somebody of the customer did something on the day; None where no such records arrive
     seats     float64 [slots], NaN where the contract has none; ``quotas`` the same per metric key
     """
 
@@ -40,7 +40,7 @@ class UsageInputs:
     feed: NDArray[np.bool_]
     gauges: NDArray[np.float32]
     gauge_keys: tuple[str, ...]
-    activity: NDArray[np.bool_]
+    activity: NDArray[np.bool_] | None
     seats: Floats
     quotas: Mapping[str, Floats] = field(default_factory=dict)
 
@@ -48,7 +48,8 @@ class UsageInputs:
 def usage_terms(given: UsageInputs) -> dict[str, Floats]:
     """Return the usage terms per slot, NaN where a term is missing, and two positions that say which metric it was.
 
-    ``quota_metric_key`` and ``burst_metric_key`` are positions in (*counter_keys, *gauge_keys), −1 for none.
+    ``quota_metric_key`` and ``burst_metric_key`` are positions in (*counter_keys, *gauge_keys), −1 for none;
+    ``weekly_active_users_reported`` is the metric of that name, for sources that send no single users.
     """
     slots = given.seats.shape[0]
     known = np.where(given.feed[:, :, None], np.nan_to_num(given.counters, nan=0.0), np.float32(0))
@@ -56,25 +57,27 @@ def usage_terms(given: UsageInputs) -> dict[str, Floats]:
     sum_7, sum_28 = sums[0, 7], sums[0, 7] + sums[7, 28]
     sum_91 = sum_28 + sums[28, 56] + sums[56, 91]
     before_7 = sum_91 - sum_7 + sums[91, 98]
+    early = sums[56, 91] + sums[91, 98]
     fed = {span: given.feed[len(given.feed) - span[1] : len(given.feed) - span[0]].sum(axis=0) for span in _FEED_SPANS}
-    features = _features(given.counter_keys)
+    features = feature_counters(given.counter_keys)
     any_feed = given.feed[:, features].any(axis=1)
     terms: dict[str, Floats] = {}
     for days, total in ((7, sum_7), (28, sum_28), (91, sum_91)):
         is_known = bool(any_feed[-days:].any())
         terms[f"usage_{days}"] = total[features].sum(axis=0) if is_known else np.full(slots, np.nan)
     terms["usage_change_28"] = _change(
-        sum_28[features].sum(axis=0), int(any_feed[-28:].sum()), sums[28, 56][features].sum(axis=0), int(any_feed[-56:-28].sum())
+        now=sum_28[features].sum(axis=0),
+        now_days=int(any_feed[-28:].sum()),
+        before=sums[28, 56][features].sum(axis=0),
+        before_days=int(any_feed[-56:-28].sum()),
+        was_there=early[features].sum(axis=0) > 0,
     )
-    terms |= _burst(sum_7, before_7, fed, features, slots)
+    terms |= _burst(sum_7, before_7, early, fed, features)
     terms |= _adoption(sum_28, fed[0, 28], features, slots)
-    terms["csv_exports_28"] = _first_known(
-        given.counter_keys, ("exports", "csv_exports", "feature.csv_export"), sum_28, fed[0, 28], slots
-    )
-    terms["shares_28"] = _first_known(given.counter_keys, ("shares", "feature.shares", "feature.share"), sum_28, fed[0, 28], slots)
-    terms["logins_28"] = _first_known(given.counter_keys, ("logins", "feature.login"), sum_28, fed[0, 28], slots)
+    for key, wanted in _NAMED.items():
+        terms[key] = _first_known(given.counter_keys, wanted, sum_28, fed[0, 28], slots)
     used = (known[:, features] > 0).any(axis=1)
-    terms |= _days_in_use(used, given.activity)
+    terms |= _days_in_use(used, given.activity, is_fed=bool(any_feed[-28:].any()))
     held = {key: hold(given.gauges[:, i]) for i, key in enumerate(given.gauge_keys)}
     terms |= _gauge_terms(held, slots)
     terms |= _limits(given, held, sum_28, fed[0, 28], slots)
@@ -107,7 +110,7 @@ def daily_terms(given: UsageInputs, *, days: int) -> dict[str, Floats]:
 
 
 def span_sum(values: NDArray[np.float32], start: int, stop: int) -> Floats:
-    """Sum the days from ``start`` until ``stop`` days back (0 = the last day) in float64; missing days at the front count nothing."""
+    """Sum the days from ``start`` until ``stop`` days back (0 = the last day) in float64, as far as there are so many."""
     days = len(values)
     total: Floats = values[max(days - stop, 0) : max(days - start, 0)].sum(axis=0, dtype=np.float64)
     return total
@@ -128,32 +131,46 @@ def streak(holds: NDArray[np.bool_]) -> NDArray[np.int64]:
 
 
 _FEED_SPANS = ((0, 7), (0, 28), (7, 98))
+# Terms that count one thing over 28 days, and the counters that may tell: the first that has a feed.
+_NAMED = {
+    "csv_exports_28": ("feature.csv_export", "exports", "csv_exports"),
+    "shares_28": ("shares", "feature.shares", "feature.share"),
+    "logins_28": ("logins", "feature.login"),
+}
 
 
-def _features(keys: Sequence[str]) -> NDArray[np.intp]:
+def feature_counters(keys: Sequence[str]) -> NDArray[np.intp]:
     """Return the counters that count feature use: those named feature.…, or all where none is."""
     named = [i for i, key in enumerate(keys) if key.startswith("feature.")]
     return np.array(named or range(len(keys)), dtype=np.intp)
 
 
-def _change(now: Floats, now_days: int, before: Floats, before_days: int) -> Floats:
-    """Return the relative change of the mean per feed day; NaN without a base or with too few feed days."""
+def _change(*, now: Floats, now_days: int, before: Floats, before_days: int, was_there: NDArray[np.bool_]) -> Floats:
+    """Return the relative change of the mean per feed day.
+
+    Missing without a base, with too few feed days, and for who was not there before it: a ramp-up is no base.
+    """
     if now_days < _LEAST_FEED_DAYS or before_days < _LEAST_FEED_DAYS:
         return np.full(now.shape, np.nan)
-    base = np.where(before > 0, before / before_days, np.nan)
+    base = np.where((before > 0) & was_there, before / before_days, np.nan)
     return now / now_days / base - 1
 
 
 def _burst(
-    sum_7: Floats, before_7: Floats, fed: Mapping[tuple[int, int], NDArray[np.int64]], features: NDArray[np.intp], slots: int
+    sum_7: Floats, before_7: Floats, early: Floats, fed: Mapping[tuple[int, int], NDArray[np.int64]], features: NDArray[np.intp]
 ) -> dict[str, Floats]:
+    """Find the feature that grew most, among those that were in use already in the first half of the base."""
     usable = np.array([i for i in features if fed[0, 7][i] > 0 and fed[7, 98][i] >= _LEAST_BASE_FEED_DAYS], dtype=np.intp)
     if len(usable) == 0:
-        nothing = np.full(slots, np.nan)
-        return {"feature_burst_ratio": nothing, "feature_burst_uses_7": nothing.copy(), "burst_metric_key": np.full(slots, -1.0)}
+        nothing = np.full(sum_7.shape[1], np.nan)
+        return {
+            "feature_burst_ratio": nothing,
+            "feature_burst_uses_7": nothing.copy(),
+            "burst_metric_key": np.full(sum_7.shape[1], -1.0),
+        }
     base = np.maximum(before_7[usable] / fed[7, 98][usable][:, None], _LEAST_BASE_PER_DAY)
     ratio = sum_7[usable] / fed[0, 7][usable][:, None] / base
-    ratio = np.where(sum_7[usable] >= _LEAST_BURST_USES, ratio, -1.0)
+    ratio = np.where((sum_7[usable] >= _LEAST_BURST_USES) & (early[usable] > 0), ratio, -1.0)
     best = ratio.argmax(axis=0)
     highest = np.take_along_axis(ratio, best[None], axis=0)[0]
     is_known = highest >= 0
@@ -182,14 +199,15 @@ def _first_known(keys: Sequence[str], wanted: Sequence[str], sum_28: Floats, fed
     return np.full(slots, np.nan)
 
 
-def _days_in_use(used: NDArray[np.bool_], activity: NDArray[np.bool_]) -> dict[str, Floats]:
+def _days_in_use(used: NDArray[np.bool_], activity: NDArray[np.bool_] | None, *, is_fed: bool) -> dict[str, Floats]:
     """Count the days of 28 with feature use or activity, and the days since the last one within the span."""
-    recent = used[-28:] | activity
+    is_known = is_fed or activity is not None
+    recent = used[-28:] if activity is None else used[-28:] | activity
     any_use = used.copy()
     any_use[-28:] = recent
     since = any_use[::-1].argmax(axis=0).astype(np.float64)
     return {
-        "active_days_28": recent.sum(axis=0).astype(np.float64),
+        "active_days_28": recent.sum(axis=0).astype(np.float64) if is_known else np.full(used.shape[1], np.nan),
         "usage_recency_days": np.where(any_use.any(axis=0), since, np.nan),
     }
 
@@ -199,7 +217,12 @@ def _gauge_terms(held: Mapping[str, NDArray[np.float32]], slots: int) -> dict[st
     links = held.get("api_links")
     now = nothing if links is None else links[-1].astype(np.float64)
     before = nothing if links is None else links[-29].astype(np.float64)
-    return {"api_links": now, "api_links_added_28": now - before}
+    reported = held.get("weekly_active_users")
+    return {
+        "api_links": now,
+        "api_links_added_28": now - before,
+        "weekly_active_users_reported": nothing if reported is None else reported[-1].astype(np.float64),
+    }
 
 
 def _limits(

@@ -112,20 +112,19 @@ def test_quintiles_equal_the_slow_ones(seed):
         values = np.where(rng.random(len(values)) < rng.random(), int(rng.integers(0, 40)), values)
     scores = rfm.quintiles(values.astype(float))
     assert scores.tolist() == slow_quintiles(values.tolist())
-    assert scores.min() >= 1 and scores.max() <= 5
+    assert scores.min() >= 1
+    assert scores.max() <= 5
     order = np.argsort(values, kind="stable")
     assert (np.diff(scores[order]) >= 0).all(), "a better value never scores less"
 
 
+def name_of(r, f, m, *, tenure=400.0, is_paying=False):
+    scores = [np.array([x], dtype=np.int8) for x in (r, f, m)]
+    return rfm.SEGMENTS[rfm.name_cells(*scores, tenure_days=np.array([float(tenure)]), is_paying=np.array([is_paying]))[0]]
+
+
 def test_every_cell_has_exactly_one_name():
-    grid = {
-        (r, fm): rfm.SEGMENTS[
-            rfm.name_cells(*(np.array([x], dtype=np.int8) for x in (r, fm, fm)), tenure_days=np.array([400.0]), is_paying=np.array([False]))[0]
-        ]
-        for r in range(1, 6)
-        for fm in range(1, 6)
-    }  # fmt: skip
-    assert [[grid[r, fm] for fm in range(1, 6)] for r in range(5, 0, -1)] == [
+    assert [[name_of(r, fm, fm) for fm in range(1, 6)] for r in range(5, 0, -1)] == [
         ["promising", "potential", "potential", "champion", "champion"],
         ["promising", "promising", "potential", "loyal", "champion"],
         ["about_to_sleep", "need_attention", "need_attention", "loyal", "loyal"],
@@ -150,9 +149,7 @@ def test_every_cell_has_exactly_one_name():
     ],
 )
 def test_names(r, f, m, tenure, is_paying, name):
-    scores = [np.array([x], dtype=np.int8) for x in (r, f, m)]
-    code = rfm.name_cells(*scores, tenure_days=np.array([float(tenure)]), is_paying=np.array([is_paying]))[0]
-    assert rfm.SEGMENTS[code] == name
+    assert name_of(r, f, m, tenure=tenure, is_paying=is_paying) == name
 
 
 def test_a_small_book_is_scored_by_fixed_cut_offs():
@@ -168,7 +165,8 @@ def test_a_small_book_is_scored_by_fixed_cut_offs():
     )
     scored = rfm.score(summary, lens="purchase")
     assert scored[["r", "f", "m"]].iloc[:5].to_numpy().tolist() == [[5, 5, 5], [4, 4, 4], [3, 3, 3], [2, 2, 2], [1, 1, 1]]
-    assert scored.loc[10].isna().tolist() == [True, True, True, False] and scored.loc[10, "segment_code"] == -1
+    assert scored.loc[10].isna().tolist() == [True, True, True, False]
+    assert scored.loc[10, "segment_code"] == -1
 
 
 def test_the_usage_lens_has_its_own_cut_offs():

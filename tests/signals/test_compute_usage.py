@@ -62,7 +62,9 @@ def test_reading_pads_with_nan_and_takes_any_range_of_slots(customers, metrics):
     usage.rebuild_dirty_blocks(through=D)
     everything = usage.read_days([seats, report], before, D)
     assert everything.shape == (2, 2, 65_538)
-    assert everything[0, 1, 0] == 1 and everything[1, 1, 3] == 5 and everything[1, 1, 65_537] == 7
+    assert everything[0, 1, 0] == 1
+    assert everything[1, 1, 3] == 5
+    assert everything[1, 1, 65_537] == 7
     assert np.isnan(everything).sum() == everything.size - 3
     part = usage.read_days([report], before, D, slot_from=3, slot_until=65_538)
     np.testing.assert_array_equal(part, everything[:, [1], 3:])
@@ -170,7 +172,8 @@ def test_a_refused_write_leaves_nothing(customers, metrics):
     report, _ = metrics
     with pytest.raises(ValueError, match="not a finite number"), transaction.atomic():
         usage.append(rows((a, report, D, np.inf)), batch_id=None)
-    assert not UsageDaily.objects.exists() and not UsageBlock.objects.exists()
+    assert not UsageDaily.objects.exists()
+    assert not UsageBlock.objects.exists()
 
 
 def test_last_use_is_found_however_long_ago(customers, metrics):
