@@ -7,16 +7,19 @@ from drf_spectacular.views import SpectacularAPIView
 
 from expansion import pages, probes
 from expansion.dashboards.search import search
+from signals import api
 
 handler500 = "expansion.pages.failed"
 
 urlpatterns = [
     path("livez", probes.livez, name="livez"),
     path("readyz", probes.readyz, name="readyz"),
+    path("healthz", api.healthz, name="healthz"),
     path("", include("expansion.users.urls")),
     path("", include("expansion.audit.urls")),
     path("", include("expansion.dashboards.definitions_urls")),
     path("search/", search, name="search"),
+    path("api/v1/", include("signals.api_urls")),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", pages.api_docs, name="api_docs"),
 ]

@@ -5,6 +5,7 @@ The same masks as at night, over the stored values; nothing is written.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 from datetime import date
@@ -39,6 +40,10 @@ _SHARE = 0.1
 
 class NoSnapshot(DomainError):
     """No nightly run has finished yet, so there is nothing to try the rule on."""
+
+
+class BadSetting(DomainError):
+    """A text that should set a threshold does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +189,19 @@ def with_threshold(body: Mapping[str, Any], place: str, threshold: float) -> dic
     return copy
 
 
+def with_setting(body: Mapping[str, Any], setting: str) -> dict[str, Any]:
+    """Return a copy of the body with a threshold set by a text such as "used.threshold=0.85"."""
+    place, equals, value = setting.partition("=")
+    name, dot, part = place.rpartition(".")
+    try:
+        threshold = float(value)
+    except ValueError:
+        threshold = math.nan
+    if not equals or not dot or part != "threshold" or not math.isfinite(threshold):
+        raise BadSetting(_("“%(setting)s” sets nothing. Write it as CONDITION.threshold=NUMBER.") % {"setting": setting})
+    return with_threshold(body, name, threshold)
+
+
 def test_one(body: Mapping[str, Any], *, customer: Customer, business_date: date | None = None) -> Tested:  # noqa: PT028
     """Return what each clause of the body says about one customer, in the reader's language, and whether the rule fires."""
     day = snapshot_date(business_date)
@@ -206,6 +224,19 @@ def test_one(body: Mapping[str, Any], *, customer: Customer, business_date: date
             text = _("Only for %(wanted)s (this customer: %(has)s)") % {"wanted": ", ".join(wanted), "has": has or "–"}
             clauses.append(Clause(f"scope.{name}", text, has in wanted))
     return Tested(day, clauses, fires=len(found.rules[0]) > 0)
+
+
+def as_json(found: Preview) -> dict[str, Any]:
+    """Return the preview as the command and the API give it; customers by their ID."""
+    return {
+        "business_date": found.business_date.isoformat(),
+        "before": found.before,
+        **{
+            name: [{"customer_id": row.customer_id, "name": row.name, "owner": row.owner_name, "value": row.value} for row in rows]
+            for name, rows in (("fires", found.fires), ("starts", found.starts), ("stops", found.stops))
+        },
+        "by_owner": [{"owner": one.owner_name, "before": one.before, "after": one.after} for one in found.by_owner],
+    }
 
 
 def snapshot_date(business_date: date | None) -> date:

@@ -18,9 +18,8 @@ from django.utils.translation import gettext as _
 
 from expansion import clock
 from expansion.errors import DomainError
-from signals import snapshots
-from signals.models import HealthModelVersion, RuleVersion, Run, RunChunk, Tick
-from signals.models.definitions import VersionState
+from signals import health, rules, snapshots
+from signals.models import Run, RunChunk, Tick
 from signals.models.runs import RunState
 
 if TYPE_CHECKING:
@@ -132,9 +131,7 @@ def start(run: Run) -> Run:
                 _("The run of %(earlier)s is not finished yet; the run of %(date)s waits for it.")
                 % {"earlier": earlier.business_date, "date": locked.business_date}
             )
-        health = HealthModelVersion.objects.filter(state=VersionState.PUBLISHED, model__is_default=True).first()
-        rules = RuleVersion.objects.filter(state=VersionState.PUBLISHED, rule__is_on=True).order_by("rule__position", "rule_id")
-        definitions = {"rules": [version.pk for version in rules], "health": health.pk if health else None}
+        definitions = {"rules": [version.pk for version in rules.published()], "health": health.published().pk}
         Run.objects.filter(pk=run.pk).update(
             state=RunState.RUNNING, phase=PHASES[0], definitions=definitions, started_at=Now(), attempt=F("attempt") + 1, error=""
         )
