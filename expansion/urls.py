@@ -20,6 +20,7 @@ urlpatterns = [
     path("", include("expansion.dashboards.definitions_urls")),
     path("search/", search, name="search"),
     path("api/v1/", include("signals.api_urls")),
+    path("api/v1/", include("expansion.dashboards.api_urls")),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", pages.api_docs, name="api_docs"),
 ]
