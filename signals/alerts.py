@@ -300,7 +300,7 @@ def counts_by_rule(user: User, *, today: date) -> dict[int, tuple[int, int]]:
         Alert.objects.visible_to(user)
         .filter(Q(open_key__isnull=False) | Q(raised_on__gte=since))
         .values_list("rule_id")
-        .annotate(Count("id", filter=Q(open_key__isnull=False)), Count("id", filter=Q(raised_on__gte=since)))
+        .annotate(open_now=Count("id", filter=Q(open_key__isnull=False)), raised=Count("id", filter=Q(raised_on__gte=since)))
         .order_by()
     )
     return {rule_id: (open_now, raised) for rule_id, open_now, raised in counted}

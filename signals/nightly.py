@@ -239,7 +239,7 @@ def _records(day: date) -> dict[str, tuple[int, int]]:
     closed = Alert.objects.filter(
         state=AlertState.CLOSED, closed_by__isnull=False, raised_on__gt=day - timedelta(days=_RECORD_DAYS), raised_on__lte=day
     )
-    counted = closed.values_list("rule_id").annotate(Count("id", filter=Q(close_reason="won")), Count("id")).order_by()
+    counted = closed.values_list("rule_id").annotate(deals=Count("id", filter=Q(close_reason="won")), total=Count("id")).order_by()
     return {str(rule_id): (deals, total) for rule_id, deals, total in counted}
 
 
