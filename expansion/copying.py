@@ -161,7 +161,8 @@ def _as_copy_text(frame: pd.DataFrame) -> io.StringIO:
         if isinstance(column.dtype, pd.DatetimeTZDtype):
             column = column.map(lambda at: at.isoformat(), na_action="ignore")
         elif column.dtype == object or isinstance(column.dtype, pd.StringDtype):
-            column = column.map(_escaped, na_action="ignore")
+            # Not map(), which makes floats of whole numbers beside None.
+            column = pd.Series([_escaped(value) for value in column], index=column.index, dtype=object)
         plain[str(name)] = column
     buffer = io.StringIO()
     pd.DataFrame(plain).to_csv(

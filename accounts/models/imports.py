@@ -20,7 +20,12 @@ class BatchState(models.TextChoices):
 
 
 class ImportBatch(models.Model):
-    """One file or API call.  Every row of it is applied, unchanged, waiting or rejected: the counts add up."""
+    """One file or API call.  Every row of it is applied, unchanged, waiting or rejected: the counts add up.
+
+    ``lines_done`` is the last line of the file whose rows have been dealt with; a batch that was
+    killed goes on after it.  ``notes`` holds what else is to be told: columns that were not read,
+    rows of a key that stands more than once.
+    """
 
     dataset = models.CharField(max_length=20)
     source = models.CharField(max_length=40, default="main")
@@ -39,6 +44,7 @@ class ImportBatch(models.Model):
     waiting = models.PositiveIntegerField(default=0)
     rejected = models.PositiveIntegerField(default=0)
     error = models.TextField(blank=True, default="")
+    notes = models.JSONField(default=dict, blank=True)
 
     class Meta:
         verbose_name_plural = "import batches"
@@ -55,13 +61,18 @@ class ImportBatch(models.Model):
 
 
 class RejectedRow(models.Model):
-    """A row that was refused, as it came, with the place and the reason."""
+    """A row that was refused, as it came, with the place and the reason.
+
+    ``reason`` is a key of accounts.imports.reasons, ``details`` completes its sentence: so the
+    reader gets it in their own language.
+    """
 
     batch = models.ForeignKey(ImportBatch, on_delete=models.CASCADE, related_name="rejects")
     line = models.PositiveIntegerField()
     column = models.CharField(max_length=120, blank=True, default="")
     value = models.TextField(blank=True, default="")
     reason = models.TextField()
+    details = models.JSONField(default=dict, blank=True)
     row = models.JSONField(default=dict)
 
     class Meta:
@@ -71,20 +82,37 @@ class RejectedRow(models.Model):
         return f"{self.line}: {self.reason}"
 
 
+class WaitsFor(models.TextChoices):
+    CUSTOMER = "customer"
+    LINE = "line"
+    PARENT = "parent"
+
+
 class WaitingRow(models.Model):
-    """A good row whose customer is not known yet; it is applied once its source ID is matched."""
+    """A good row whose customer is not known yet; it is applied once its source ID is matched.
+
+    ``external_customer_id`` is what it waits for: the customer's ID in the source, the contract line
+    whose customer it belongs to, or the customer's parent (then only that link waits).
+    """
 
     batch = models.ForeignKey(ImportBatch, on_delete=models.CASCADE, related_name="waiting_rows")
     dataset = models.CharField(max_length=20)
     source = models.CharField(max_length=40)
     external_customer_id = models.CharField(max_length=120)
+    waits_for = models.CharField(max_length=8, choices=WaitsFor, default=WaitsFor.CUSTOMER)
     line = models.PositiveIntegerField()
     row = models.JSONField()
     resolved_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         indexes: ClassVar = [
-            models.Index(fields=["source", "external_customer_id"], condition=Q(resolved_at__isnull=True), name="waiting_row_by_identity"),
+            models.Index(
+                fields=["source", "external_customer_id"], condition=Q(resolved_at__isnull=True), name="waiting_row_by_identity"
+            ),
+            models.Index(fields=["external_customer_id"], condition=Q(resolved_at__isnull=True), name="waiting_row_by_id_alone"),
+        ]
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(waits_for__in=WaitsFor.values), name="waiting_row_waits_for_something_known")
         ]
 
     def __str__(self) -> str:
@@ -102,7 +130,9 @@ class Identity(models.Model):
 
     class Meta:
         verbose_name_plural = "identities"
-        constraints: ClassVar = [models.UniqueConstraint(fields=["source", "external_id"], name="identity_one_customer_per_source_id")]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["source", "external_id"], name="identity_one_customer_per_source_id")
+        ]
 
     def __str__(self) -> str:
         return f"{self.source} {self.external_id}"

@@ -1,0 +1,1 @@
+"""How two spellings of one company are told to be the same: pure, no Django."""
