@@ -22,6 +22,7 @@ from expansion.dashboards import kpis, scopes
 from expansion.dashboards.scopes import Scope
 from expansion.dashboards.spans import Period
 from expansion.rest import CursorPage, permitted
+from expansion.users.models import User
 
 _SCOPE = OpenApiParameter(
     "scope", OpenApiTypes.STR, many=True,
@@ -203,7 +204,8 @@ class MovementsView(APIView):
         if start + len(shown) < len(rows):
             cursor = base64.urlsafe_b64encode(json.dumps(_place(shown[-1])).encode()).decode()
             following = replace_query_param(request.build_absolute_uri(), "cursor", cursor)
-        return Response({"next": following, "results": MovementRow(shown, many=True).data})
+        results = [MovementRow(movement).data for movement in shown]
+        return Response({"next": following, "results": results})
 
 
 def _retention(request: Request) -> kpis.Retention:
@@ -214,6 +216,7 @@ def _retention(request: Request) -> kpis.Retention:
 
 
 def _scope(terms: list[str], request: Request) -> Scope:
+    assert isinstance(request.user, User)  # noqa: S101  (permitted() lets nobody else in)
     return scopes.parsed(terms, user=request.user)
 
 

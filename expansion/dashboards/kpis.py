@@ -146,14 +146,7 @@ class Renewals:
 
     def within(self, days: int) -> Window:
         """Return all windows up to that many days as one; a customer that renews twice counts once."""
-        merged: dict[int, DueAccount] = {}
-        for window in self.windows:
-            if window.within_days <= days:
-                for account in window.accounts:
-                    known = merged.get(account.customer)
-                    arr = account.arr + (known.arr if known else money.ZERO)
-                    merged[account.customer] = DueAccount(customer=account.customer, band=account.band, arr=arr)
-        return _window(0, days, merged.values())
+        return within(self, 0, days)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +201,18 @@ def renewals(as_of: date, scope: Scope) -> Renewals:
         )
         windows.append(_window(after, within, accounts))
     return Renewals(as_of=as_of, currency=exchange.read().reporting, windows=tuple(windows))
+
+
+def within(found: Renewals, after_days: int, within_days: int) -> Window:
+    """Return the windows between two counts of days as one; a customer that renews twice counts once."""
+    merged: dict[int, DueAccount] = {}
+    for window in found.windows:
+        if window.after_days >= after_days and window.within_days <= within_days:
+            for account in window.accounts:
+                known = merged.get(account.customer)
+                arr = account.arr + (known.arr if known else money.ZERO)
+                merged[account.customer] = DueAccount(customer=account.customer, band=account.band, arr=arr)
+    return _window(after_days, within_days, merged.values())
 
 
 def due_lines(as_of: date, scope: Scope) -> pd.DataFrame:
