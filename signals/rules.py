@@ -428,7 +428,7 @@ def sentence(body: Mapping[str, Any], language: str) -> str:
                 ngettext("At most once per account a day.", "At most once per account every %(days)d days.", rule.cooldown_days)
                 % {"days": rule.cooldown_days}
             )
-        return pgettext("between sentences", " ").join(parts)
+        return ("" if language.startswith("ja") else " ").join(parts)
 
 
 def condition_words(condition: Condition, language: str) -> str:
