@@ -125,10 +125,15 @@ def rank_lens(raw: pd.DataFrame, *, lens: str) -> pd.DataFrame:
 
 
 def rule_frame(
-    business_date: date, rules: Sequence[CompiledRule], *, slot_from: int = 0, slot_until: int | None = None
+    business_date: date,
+    rules: Sequence[CompiledRule],
+    *,
+    slot_from: int = 0,
+    slot_until: int | None = None,
+    extra: Sequence[str] = (),
 ) -> pd.DataFrame:
-    """Return what rules, amounts and priorities read, from the snapshot: terms, plan_code, band and segment."""
-    wanted = (*needed_terms(rules), *amounts.NEEDED_TERMS, *_FACTS, *snapshots.TEXTS)
+    """Return what rules, amounts and priorities read, from the snapshot: terms, ``extra`` ones, plan_code, band and segment."""
+    wanted = (*needed_terms(rules), *amounts.NEEDED_TERMS, *_FACTS, *extra, *snapshots.TEXTS)
     return snapshots.read(business_date, wanted, slot_from=slot_from, slot_until=slot_until)
 
 
