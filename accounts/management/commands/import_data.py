@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 import tempfile
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.utils import translation
 from django.utils.translation import gettext as _
 
 from accounts.datasets import DATASETS
@@ -46,6 +48,7 @@ class Command(BaseCommand):
         as_json: bool,
         **options: Any,
     ) -> None:
+        translation.activate(_language())
         try:
             with tempfile.TemporaryDirectory(prefix="kizashi-import-") as folder:
                 path = _spooled(Path(folder)) if file == "-" else Path(file)
@@ -73,6 +76,12 @@ class Command(BaseCommand):
                 self.stdout.write(line)
 
 
+def _language() -> str:
+    """Return the language of the terminal: Japanese if it says so, else English."""
+    told = os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG") or ""
+    return "ja" if told.startswith("ja") else "en"
+
+
 def _spooled(folder: Path) -> Path:
     """Copy standard input to a file: it is read more than once."""
     path = folder / "stdin"
@@ -91,8 +100,8 @@ def _sentences(result: Result) -> list[str]:
         lines.append(_("This was a rehearsal: nothing was changed."))
     lines.append(
         _(
-            "%(rows)s rows: %(applied)s applied, %(unchanged)s unchanged, "
-            "%(waiting)s waiting for their customer, %(rejected)s refused."
+            "Rows %(rows)s: applied %(applied)s, unchanged %(unchanged)s, "
+            "waiting for their customer %(waiting)s, refused %(rejected)s."
         )
         % counts
     )
@@ -102,20 +111,18 @@ def _sentences(result: Result) -> list[str]:
     if notes.get("sheets_left_out"):
         lines.append(_("Sheets that were not read: %(sheets)s.") % {"sheets": ", ".join(notes["sheets_left_out"])})
     if notes.get("skipped"):
-        lines.append(_("%(count)s lines of the file are not meant by the mapping.") % {"count": notes["skipped"]})
+        lines.append(_("Lines of the file that the mapping does not mean: %(count)s.") % {"count": notes["skipped"]})
     if notes.get("repeated"):
         first, second = notes["repeats"][0]
         lines.append(
-            _("%(count)s rows are corrected by a later row of the same key (first: line %(first)s by line %(second)s).")
+            _("Rows corrected by a later row of the same key: %(count)s (first: line %(first)s by line %(second)s).")
             % {"count": notes["repeated"], "first": first, "second": second}
         )
     if notes.get("unknown_contacts"):
-        lines.append(
-            _("%(count)s rows name a contact that is not known; they are kept without it.") % {"count": notes["unknown_contacts"]}
-        )
+        lines.append(_("Rows that name an unknown contact, kept without it: %(count)s.") % {"count": notes["unknown_contacts"]})
     for one in result.rejects:
         place = _("Line %(line)s, %(column)s") if one.column else _("Line %(line)s")
         lines.append(f"{place % {'line': one.line, 'column': one.column}}: {one.value!r} – {one.reason}")
     if result.rejected > len(result.rejects):
-        lines.append(_("… and %(count)s more refused rows.") % {"count": result.rejected - len(result.rejects)})
+        lines.append(_("Further refused rows: %(count)s.") % {"count": result.rejected - len(result.rejects)})
     return lines
