@@ -261,7 +261,7 @@ def _rule(key: str) -> Rule:
 
 
 def _list(request: SignedIn, current: Rule, *, language: str) -> list[tuple[str, list[ListedRule]]]:
-    counts = alerts.counts_by_rule(request.user)
+    counts = alerts.counts_by_rule(request.user, today=clock.today())
     versions: dict[int, dict[str, RuleVersion]] = {}
     for version in RuleVersion.objects.filter(state__in=[VersionState.DRAFT, VersionState.PUBLISHED]):
         versions.setdefault(version.rule_id, {})[version.state] = version

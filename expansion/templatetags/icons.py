@@ -48,6 +48,7 @@ ICONS = {
     "table": '<rect x="2.5" y="3" width="11" height="10" rx="1"/><path d="M2.5 6.3h11M2.5 9.6h11M6.5 6.3V13"/>',
     "tune": '<path d="M2.5 5h6M11.5 5h2M2.5 11h2M7.5 11h6"/><circle cx="10" cy="5" r="1.5"/><circle cx="6" cy="11" r="1.5"/>',
     "undo": '<path d="M5.5 3.5l-3 3 3 3M2.5 6.5h7a3.5 3.5 0 0 1 0 7H7"/>',
+    "up": '<path d="M8 13V3.5M4 7.2l4-4 4 4"/>',
     "upload": '<path d="M8 9.5v-7M5 5l3-3 3 3M3 13h10"/>',
     "upsell": '<path d="M8 13V3.5M4 7.2l4-4 4 4"/>',
     "user": '<circle cx="8" cy="5.3" r="2.6"/><path d="M3 13.5c.5-2.8 2.4-4.2 5-4.2s4.5 1.4 5 4.2"/>',
