@@ -17,7 +17,7 @@ from kombu.exceptions import OperationalError as KombuOperationalError
 from expansion import translations
 from expansion.celery import app
 
-OLDEST_POSTGRESQL = 170000
+OLDEST_POSTGRESQL = 17
 
 
 class Command(BaseCommand):
@@ -44,8 +44,9 @@ def _check_database() -> None:
         connection.ensure_connection()
     except OperationalError as error:
         raise CommandError(f"The database that DATABASE_URL names cannot be used: {error}") from error
-    if connection.pg_version < OLDEST_POSTGRESQL:
-        raise CommandError(f"DATABASE_URL names a PostgreSQL {connection.pg_version // 10000}: 17 or newer is needed.")
+    major = connection.get_database_version()[0]
+    if major < OLDEST_POSTGRESQL:
+        raise CommandError(f"DATABASE_URL names a PostgreSQL {major}: {OLDEST_POSTGRESQL} or newer is needed.")
 
 
 def _queue_answers() -> bool:
