@@ -21,18 +21,20 @@ class Behaviour:
 
 
 BEHAVIOURS = (
-    Behaviour("seat_growth", "seats_near_limit", "seats in use climb to 93–99 % and have been above 90 % for two weeks or longer"),
-    Behaviour("quota_pressure", "quota_80", "storage has been at 84–94 % of the plan's quota for ten days or longer"),
+    Behaviour("seat_growth", "seats_near_limit", "seats in use climb to 93–99 % and have been above 90 % for one to six weeks"),
+    Behaviour("quota_pressure", "quota_80", "storage passed 80 % of the plan's quota within three weeks and is at 82–93 %"),
     Behaviour(
-        "feature_burst", "feature_burst", "one feature is used five times as much as in the three months before, for eight days"
+        "feature_burst",
+        "feature_burst",
+        "for five to eight days one feature is used six times as much as in the three months before",
     ),
     Behaviour("health_rise", "health_rise", "active people and features in use double within four weeks; satisfaction turns good"),
-    Behaviour("trial_started", "trial_started", "a trial line of an add-on began within the last three weeks, with its event"),
+    Behaviour("trial_started", "trial_started", "a trial line of an add-on began within the last 17 days, with its event"),
     Behaviour("wau_over", "wau_over", "nearly every seat is taken by somebody who comes every week (but under 90 % of the seats)"),
     Behaviour("missing_complement", "complement_missing", "owns one product of a pair, uses what it has, is in good health"),
-    Behaviour("usage_falling", "usage_falling", "use fell by half over the last five weeks"),
+    Behaviour("usage_falling", "usage_falling", "use fell by half within the last five weeks"),
     Behaviour("detractor", "detractor", "a key person answered 2 to 6 to the NPS question within the last 40 days"),
-    Behaviour("renewal_due", "renewal_90", "the yearly contract ends in 16 to 88 days"),
+    Behaviour("renewal_due", "renewal_90", "the yearly contract ends in 16 to 90 days"),
     Behaviour("open_escalation", None, "quota pressure, but a P1 ticket was escalated and is open: offers are stopped"),
     Behaviour("asked_too_often", None, "seat growth, but three proposals within 30 days: offers are stopped"),
     Behaviour("recent_refusal", None, "seat growth, but more seats were declined three weeks ago: that play is stopped"),

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 COMPETITORS = ("ドキュベース", "書庫クラウド", "ファイルネスト", "ペーパーレス365")
-# A product bought in so many days before as_of would be a burst of its feature.
-_SETTLED = 115
 _REASONS = ("予算", "時期", "機能", "競合", "担当交代", "その他")
 _REASON_WEIGHTS = (30, 28, 16, 12, 8, 6)
 
@@ -116,7 +114,7 @@ class _Story:
         who, as_of, rng = self.who, self.given.as_of, self.rng
         planned: list[tuple[date, str]] = []
         if who.has("trial"):
-            planned.append((as_of - timedelta(days=4 + who.turn * 5 % 16), "trial"))
+            planned.append((as_of - timedelta(days=who.turn * 5 % 17), "trial"))
         if who.has("discounted"):
             planned.append((as_of - timedelta(days=6 + who.turn * 7 % 22), "discount_ends"))
         if who.has("refused"):
@@ -205,7 +203,7 @@ class _Story:
         if self.begins < self.given.first_day:  # what grew before the first day we do not tell
             seats = max(4, round(seats * rng.uniform(0.8, 1.0)))
         if who.is_planted:
-            seats = max(18, seats)
+            seats = max(26, seats)
         self.term_end = add_months(day, who.term_months) if who.term_months else None
         plan = company.PLANS[who.tier - 1]
         discount = 15 if who.has("discounted") else who.discount
@@ -306,6 +304,8 @@ class _Story:
 
     def _leave(self, day: date) -> None:
         notice = day - timedelta(days=25 + self.rng.randrange(35))
+        if self.who.is_planted:  # on as_of nobody knows yet
+            notice = max(notice, min(self.given.as_of + timedelta(days=5), day - timedelta(days=1)))
         for line in self.lines.values():
             place = self._place_of(line)
             fields = {name: getattr(line, name) for name in Period.__slots__}
@@ -374,7 +374,7 @@ class _Story:
             self._won(day, "upsell", code, self._yearly(self._open(code, day, 1, co_term=True)), "addon")
 
     def _add_product(self, day: date) -> None:
-        if 0 <= (self.given.as_of - day).days < _SETTLED:
+        if self.who.part == "complement" and day <= self.given.as_of:
             return
         owned = {p.item for p in self.lines.values()}
         halves = [b for pair in company.PAIRS for a, b in (pair, pair[::-1]) if a in owned and b not in owned]

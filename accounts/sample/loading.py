@@ -106,7 +106,7 @@ def refuse_strangers() -> None:
     if first is not None:
         raise NotTheSample(
             _(
-                "This database holds %(count)d customers that are not of the sample, for example %(name)s. "
+                "This database holds customers that are not of the sample: %(count)d, for example %(name)s. "
                 "The sample replaces all customers: use an empty database, or --force to delete them."
             )
             % {"count": strangers.count(), "name": f"{first.customer_id} {first.name}"}
@@ -250,7 +250,10 @@ def _empty() -> None:
     models = (Customer, Product, Metric, FxRate, Cost, ImportBatch)
     names = [model._meta.db_table for model in models] + ["accounts_usagedaily", "accounts_usageblock", "accounts_feedday"]
     with connection.cursor() as cursor:
+        # What an earlier step of the same transaction left to be checked would forbid it.
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         cursor.execute(f"TRUNCATE {', '.join(names)} RESTART IDENTITY CASCADE")
+        cursor.execute("SET CONSTRAINTS ALL DEFERRED")
 
 
 def _catalogue(loaded: Loaded, batches: _Batches) -> None:

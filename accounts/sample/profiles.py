@@ -26,6 +26,7 @@ class Profile:
 
     ``seat_share`` is how much of the seats is in use, ``habit`` how much of the users is
     keen, ``storage_share`` how full the storage is at ``as_of`` — all without what is planted.
+    ``warmth`` is how well things go on the whole, about −2 … 2.
     """
 
     number: int
@@ -49,6 +50,7 @@ class Profile:
     discount: int
     products: tuple[str, ...]
     addons: tuple[str, ...]
+    warmth: float
     seat_share: float
     habit: float
     storage_share: float
@@ -64,7 +66,8 @@ class Profile:
     @property
     def is_eager(self) -> bool:
         """Owns whole pairs only: its use and health would make a missing half an alert."""
-        return self.habit > 0.40 and self.part != "complement"
+        comes_weekly = self.seat_share * (self.habit + 0.41 * (1 - self.habit))
+        return self.part != "complement" and (self.part != CALM or comes_weekly > 0.40)
 
 
 def profile(number: int, given: Company) -> Profile:
@@ -81,9 +84,11 @@ def profile(number: int, given: Company) -> Profile:
         employees = _between(employees, 45, 700)
     seats = _between(round(employees * rng.uniform(0.14, 0.48)), 4, 800)
     if part not in {CALM, GONE, YOUNG, CONSIDERING}:
-        seats = _between(seats, 18, 160)
+        seats = _between(seats, 60 if part == "complement" else 26, 160)
     begins, gone_on, term = _dates(number, part, turn, given, rng)
-    habit = _habit(part, rng)
+    # Planted customers are ordinary ones but for what is planted.
+    warmth = rng.gauss(0, 1) if part in {CALM, GONE, YOUNG} else rng.uniform(-0.3, 0.5)
+    habit, share = _habit(part, warmth, rng), _seat_share(part, warmth, rng)
     return Profile(
         number=number,
         customer_id=behaviours.customer_id(number),
@@ -104,11 +109,12 @@ def profile(number: int, given: Company) -> Profile:
         tier=_tier(seats, part, rng),
         seats=seats,
         discount=rng.choices((0, 3, 5, 8, 10, 15), (58, 10, 14, 8, 7, 3))[0],
-        products=_products(part, habit, seats, rng),
+        products=_products(part, share * (habit + 0.41 * (1 - habit)), seats, rng),
         addons=tuple(
             code for code, share in (("FA-AUDIT", 0.12), ("FA-SUPPORT", 0.09)) if rng.random() < share and part != "trial"
         ),
-        seat_share=rng.uniform(0.78, 0.85) if part == "complement" else rng.uniform(0.54, 0.66 if habit > 0.3 else 0.80),
+        warmth=warmth,
+        seat_share=share,
         habit=habit,
         storage_share=rng.uniform(0.22, 0.58),
         works_at_weekends=named.industry in _WORKS_AT_WEEKENDS and rng.random() < 0.4,
@@ -137,13 +143,13 @@ def _dates(number: int, part: str, turn: int, given: Company, rng: Random) -> tu
             0 if is_monthly else 12,
         )
     if part == YOUNG:
-        return as_of - timedelta(days=rng.randint(60, 148)), None, 0 if is_monthly else 12
+        return as_of - timedelta(days=rng.randint(75, 160)), None, 0 if is_monthly else 12
     if part == GONE:
         span = max(1, (as_of - first).days - 80)
         gone = (first + timedelta(days=60 + rng.randrange(span))).replace(day=1)
         return add_months(gone, -12 * rng.choice((1, 2, 2, 3, 4))), gone, 0 if is_monthly else 12
     if "renewal_due" in behaviours.PARTS.get(part, (0, ()))[1]:
-        renewal = as_of + timedelta(days=16 + turn * 23 % 73 if part != "star" else 70 + turn * 7 % 15)
+        renewal = as_of + timedelta(days=16 + turn * 23 % 75 if part != "star" else 70 + turn * 7 % 15)
         return add_months(renewal, -12 * rng.choice((2, 3, 3, 4, 5))), None, 12
     if part != CALM:
         begins = as_of - timedelta(days=330 + rng.randrange(1500))
@@ -189,18 +195,24 @@ def _tier(seats: int, part: str, rng: Random) -> int:
     return _between(sure + rng.choice((-1, 0, 0, 0, 1)), 1, 5)
 
 
-def _habit(part: str, rng: Random) -> float:
+def _habit(part: str, warmth: float, rng: Random) -> float:
     """The share of keen users, who come most days; the others come about once a week."""
     if part == "complement":
-        return rng.uniform(0.72, 0.80)
+        return rng.uniform(0.70, 0.76)
     if part == "weekly":
         return 1.0
     if part == "star":
         return rng.uniform(0.42, 0.50)
-    return rng.uniform(0.15, 0.48)
+    return max(0.02, min(0.56, 0.31 + 0.11 * warmth + rng.uniform(-0.05, 0.05)))
 
 
-def _products(part: str, habit: float, seats: int, rng: Random) -> tuple[str, ...]:
+def _seat_share(part: str, warmth: float, rng: Random) -> float:
+    if part == "complement":
+        return rng.uniform(0.78, 0.85)
+    return max(0.36, min(0.84, 0.65 + 0.10 * warmth + rng.uniform(-0.05, 0.05)))
+
+
+def _products(part: str, weekly: float, seats: int, rng: Random) -> tuple[str, ...]:
     pair = rng.choices(company.PAIRS, (65, 35))[0]
     if part == "complement":
         return (rng.choice(pair),)
@@ -209,7 +221,7 @@ def _products(part: str, habit: float, seats: int, rng: Random) -> tuple[str, ..
         return (*company.PAIRS[0], *company.PAIRS[1])
     if chance < 0.22:
         return pair
-    if chance < 0.40 and habit <= 0.40:
+    if chance < 0.40 and part in {CALM, GONE} and weekly < 0.40 and seats > 12:
         return (rng.choice(pair),)
     return ()
 

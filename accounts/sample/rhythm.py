@@ -23,9 +23,9 @@ def office(day: date) -> float:
         return 0.0
     busy = _BY_WEEKDAY[day.weekday()]
     if (day.month, day.day) >= (8, 13) and (day.month, day.day) <= (8, 15):
-        busy *= 0.6
+        busy *= 0.75
     if (month_end(day) - day).days < 3:
-        busy *= 1.06
+        busy *= 1.03
     return busy
 
 

@@ -135,13 +135,13 @@ class _Days:
         trend = 1 + rng.uniform(-0.06, 0.12) * self.from_anchor / 365
         # A slow swing of its own; two customers are never in step.
         swing = 1 + 0.04 * np.sin((self.from_anchor / rng.uniform(50, 110) + rng.random()) * 2 * np.pi)
-        season = 1 + (0.30 if self.who.has("seasonal") else 0.06) * closing
+        season = 1 + (0.24 if self.who.has("seasonal") else 0.03) * closing
         arrival = np.clip(0.35 + 0.65 * self.age / 56, 0, 1)
         level = np.maximum(trend, 0.3) * swing * season * arrival * self.fade * self._is_there()
         if self.who.part.startswith("falling"):
-            level = level * (1 - 0.35 * self.since(36, lasting=75, rising=14))
+            level = level * (1 - 0.35 * self.since(self.fell, lasting=75, rising=12))
         if self.who.has("rise"):
-            level = level * (0.75 + 0.25 * self.since(26, lasting=400, rising=12))
+            level = level * (1.2 - 0.45 * self.since(26, lasting=400, rising=10))  # who comes anew does less
         return level
 
     def seat_ratio(self, rng: Random) -> np.ndarray:
@@ -150,6 +150,8 @@ class _Days:
         ratio = base + wave
         if self.who.has("weekly"):
             ratio = np.where(self.place > self.anchor - 150, 0.89, ratio)
+        if self.who.has("rise"):
+            ratio = 0.44 + 0.26 * self.since(26, lasting=400, rising=10)
         ratio = ratio * np.clip(0.5 + 0.5 * self.age / 75, 0, 1)
         for what, day in self.told.ramps:
             if what == "seats":
@@ -159,7 +161,7 @@ class _Days:
                 ratio = ratio + (0.96 - ratio) * climb
         if self.who.has("seats", "asked", "refused"):
             full = 0.93 + 0.01 * (self.who.turn % 7)
-            ratio = ratio + (full - ratio) * self.since(75 + self.who.turn % 20, lasting=400, rising=45)
+            ratio = ratio + (full - ratio) * self.since(57 + self.who.turn * 7 % 30, lasting=400, rising=45)
         return np.clip(ratio, 0, 1)
 
     def storage(self, quota: np.ndarray) -> np.ndarray:
@@ -168,8 +170,8 @@ class _Days:
         reference = known[-1] if known else self.told.quota[0][1]
         level = self.who.storage_share * reference * np.exp(0.2 * self.from_anchor / 365)
         if self.who.has("star", "quota", "escalated", "frozen"):
-            full = (0.84 + 0.015 * (self.who.turn % 7)) * reference
-            level = level + (full - level) * self.since(80, lasting=400, rising=68)
+            full = (0.85 + 0.015 * (self.who.turn % 6)) * reference
+            level = level + (full - level) * self.since(70 + self.who.turn * 5 % 18, lasting=400, rising=68)
         return np.minimum(level, 0.96 * quota) * self._is_there()
 
     def links(self, rng: Random) -> np.ndarray:
@@ -183,16 +185,16 @@ class _Days:
         """The share of users who come most days."""
         keen = np.full(self.count, self.who.habit)
         if self.who.has("rise"):
-            keen = 0.10 + 0.40 * self.since(26, lasting=400, rising=10)
+            keen = 0.06 + 0.44 * self.since(26, lasting=400, rising=10)
         if self.who.has("weekly"):
-            keen = np.where(self.place > self.anchor - 21, 1.0, 0.45)
+            keen = 0.70 + 0.30 * self.since(9 + self.who.turn * 11 % 31, lasting=400, rising=3)
         return keen
 
     def pull(self) -> np.ndarray:
         """What draws people in or keeps them away, as a factor on who comes."""
         pull = np.ones(self.count)
         if self.who.part.startswith("falling"):
-            pull = 1 - 0.40 * self.since(36, lasting=75, rising=14)
+            pull = 1 - 0.40 * self.since(self.fell, lasting=75, rising=12)
         return pull * self.fade * np.clip(0.5 + 0.5 * self.age / 56, 0, 1)
 
     def use_of(self, key: str, rng: Random) -> tuple[float, int]:
@@ -205,9 +207,16 @@ class _Days:
         often = {"exports": 0.7, "shares": 0.5, "feature.dashboard": 0.6, "feature.csv_export": 0.5, "feature.audit_log": 0.35}.get(
             key, 1.0
         )
-        if self.burst_feature == key or self.who.has("complement", "rise"):
+        if self.who.has("rise") and key in {"feature.dashboard", "feature.csv_export", "feature.audit_log"}:
+            return much, self.anchor - 25  # nobody knew them before
+        if self.burst_feature == key or self.who.has("complement"):
             often = 1.0
-        return (much if dice < often else 0.0), -(10**6)
+        return (much if dice < often + 0.12 * self.who.warmth else 0.0), -(10**6)
+
+    @property
+    def fell(self) -> int:
+        """So many days before ``as_of`` use began to fall."""
+        return 30 + self.who.turn * 3 % 10
 
     @property
     def burst_feature(self) -> str:
@@ -218,7 +227,7 @@ class _Days:
     def burst(self, key: str) -> np.ndarray:
         if key != self.burst_feature:
             return np.ones(self.count)
-        return 1 + 4.5 * self.since(7, lasting=30)
+        return 1 + 5 * self.since(5 + self.who.turn * 3 % 4, lasting=30)
 
 
 def usage_rows(laid: Block, *, first: date, last: date) -> Iterator[pd.DataFrame]:

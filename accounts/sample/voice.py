@@ -72,6 +72,7 @@ class Contact:
     department: str
     role: str
     opted_out: bool
+    opinion: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +140,7 @@ def _contacts(who: Profile, rng: Random) -> list[Contact]:
                 department,
                 role,
                 rng.random() < 0.02,
+                rng.random(),
             )
         )
     return contacts
@@ -148,23 +150,28 @@ def _month(said: Voice, month: date, who: Profile, given: Company, rng: Random, 
     """Draw what one month brings, in a fixed order."""
     length = (add_months(month, 1) - month).days
     # Support.
-    rate = 0.16 + min(1.1, who.seats * 0.005)
+    rate = 0.16 + min(1.1, who.seats * 0.005) if who.begins else 0.0
     for _ in range(_poisson(rate, rng)):
-        said.tickets.append(_ticket(month + timedelta(days=rng.randrange(length)), who, rng))
+        said.tickets.append(_ticket(month + timedelta(days=rng.randrange(length)), who, given, rng))
     # Meetings, calls, mails.
     keen, when, which, text = (rng.random() for _ in range(4))
     day = add_business_days(month + timedelta(days=int(when * 24)), 0)
     kind = "meeting" if keen < 0.45 else "call" if keen < 0.60 else "mail"
-    if keen < 0.85 and who.owner_email:
+    if keen < 0.80 + 0.08 * who.warmth and who.owner_email and not _keeps_away(who, month, given):
         contact = said.contacts[0 if which < 0.5 else 1]
         said.touches.append((_at(day, 10 + int(which * 7)), kind, contact.contact_id, _note(kind, text, who), "", None))
     # NPS in May and November.
-    if month.month in {5, 11}:
+    if month.month in {5, 11} and who.begins:
         for contact in said.contacts:
             answers, score, late, words = (rng.random() for _ in range(4))
             if answers < 0.42 and contact.role != "billing" and not _keeps_silent(who, month, given):
                 day = add_business_days(month + timedelta(days=6 + int(late * 18)), 0)
-                points = _score(score, detractors=0.14 if (given.as_of - day).days > 420 else 0.05 if day > given.as_of else 0.0)
+                points = _score(
+                    score,
+                    # People keep their opinion by and large.
+                    opinion=min(0.999, max(0.0, contact.opinion + 0.12 * who.warmth + 0.3 * (score - 0.5))),
+                    detractors=0.14 if (given.as_of - day).days > 420 else 0.05 if day > given.as_of else 0.0,
+                )
                 said.answers.append((day, contact.contact_id, points, _comment(points, words)))
     # What happened.
     for kind, chance in _CASUAL_EVENTS:
@@ -191,7 +198,12 @@ def _keeps_silent(who: Profile, month: date, given: Company) -> bool:
     return who.part in {"detractor", "rise"} and abs((given.as_of - month).days) < 120
 
 
-def _ticket(day: date, who: Profile, rng: Random) -> Ticket:
+def _keeps_away(who: Profile, month: date, given: Company) -> bool:
+    """Before things turned good, nobody had met for months."""
+    return who.part == "rise" and 20 < (given.as_of - month).days < 170
+
+
+def _ticket(day: date, who: Profile, given: Company, rng: Random) -> Ticket:
     severity = rng.choices(("p1", "p2", "p3", "p4"), (2, 12, 54, 32))[0]
     hours, rated, score, theme, escalates = (rng.random() for _ in range(5))
     if not who.works_at_weekends:
@@ -206,7 +218,10 @@ def _ticket(day: date, who: Profile, rng: Random) -> Ticket:
     if closed.weekday() > 4:
         closed += timedelta(days=7 - closed.weekday())
     # Three in four who rate are content.
-    satisfaction = (5 if score < 0.44 else 4 if score < 0.80 else 3 if score < 0.94 else 2) if rated < 0.55 else None
+    content = score - 0.08 * who.warmth
+    # One bad rating moves the health of a customer with few tickets a lot: of late only the planted are angry.
+    worst = 3 if -30 < (given.as_of - day).days < 150 else 2
+    satisfaction = (5 if content < 0.48 else 4 if content < 0.88 else 3 if content < 0.96 else worst) if rated < 0.55 else None
     return Ticket(
         opened,
         closed,
@@ -217,12 +232,11 @@ def _ticket(day: date, who: Profile, rng: Random) -> Ticket:
     )
 
 
-def _score(dice: float, *, detractors: float) -> int:
+def _score(dice: float, *, opinion: float, detractors: float) -> int:
     """Return an answer; within the year before ``as_of`` only the planted are detractors."""
     if dice < detractors:
         return 3 + int(dice / detractors * 4)
-    edges = ((0.22, 7), (0.52, 8), (0.80, 9), (1.01, 10))
-    return next(points for edge, points in edges if dice < edge)
+    return next(points for edge, points in ((0.22, 7), (0.52, 8), (0.80, 9), (1.01, 10)) if opinion < edge)
 
 
 def _comment(points: int, dice: float) -> str:
@@ -286,7 +300,7 @@ def _planted(said: Voice, who: Profile, given: Company) -> None:
 
     first, second = said.contacts[0], said.contacts[1]
     if who.has("detractor"):
-        day = ago(6 + turn * 5 % 32)
+        day = ago(turn * 7 % 34)
         said.answers = [answer for answer in said.answers if answer[0] < ago(120) or answer[0] > as_of + timedelta(days=120)]
         said.answers.append((day, first.contact_id, 2 + turn % 5, _COMPLAINTS[turn % len(_COMPLAINTS)]))
     if who.has("star"):
@@ -331,7 +345,7 @@ def _planted(said: Voice, who: Profile, given: Company) -> None:
         for days in (41, 23):
             said.tickets.append(Ticket(_at(ago(days), 10), _at(ago(days), 16), "p4", 5, "検索結果が出ない", escalated=False))
     if who.has("trial"):
-        day = ago(4 + turn * 5 % 16)
+        day = as_of - timedelta(days=turn * 5 % 17)
         said.events.append((_at(day, 9, 30), "trial_started", {"product": "FA-AUDIT"}))
         said.events.append((_at(day + timedelta(days=30), 9), "trial_ended", {"product": "FA-AUDIT"}))
     if who.part.startswith("falling"):
