@@ -141,7 +141,7 @@ def find_wrong_blocks(first: date, last: date) -> list[tuple[date, int, int]]:
     day = first
     while day <= last:
         stored = {
-            (metric, block): bytes(data)
+            (metric, block): bytes(data or b"")
             for metric, block, data in UsageBlock.objects.filter(day=day, is_dirty=False).values_list("metric_id", "block", "data")
         }
         metrics = list(_metrics_with_rows(day) | {metric for metric, _ in stored})
@@ -192,8 +192,8 @@ def read_customers(customer_ids: Sequence[int], metric_ids: Sequence[int], first
         dtypes={"customer_id": "i8", "metric_id": "i2", "day": "i4", "value": "f8"},
     )
     if len(rows["day"]):
-        column = pd.Index(customer_ids).get_indexer(rows["customer_id"])
-        metric = pd.Index(metric_ids).get_indexer(rows["metric_id"])
+        column = pd.Index(customer_ids).get_indexer(pd.Index(rows["customer_id"]))
+        metric = pd.Index(metric_ids).get_indexer(pd.Index(rows["metric_id"]))
         out[rows["day"], metric, column] = _as_float32(rows["value"])
     return out
 
@@ -212,7 +212,7 @@ def feed_days(metric_ids: Sequence[int], first: date, last: date, *, built: bool
         [first, list(metric_ids), first, last, built],
         dtypes={"metric_id": "i2", "day": "i4"},
     )
-    out[rows["day"], pd.Index(metric_ids).get_indexer(rows["metric_id"])] = True
+    out[rows["day"], pd.Index(metric_ids).get_indexer(pd.Index(rows["metric_id"]))] = True
     return out
 
 

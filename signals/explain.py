@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from accounts.models import Customer
@@ -87,7 +86,8 @@ def explain(customer: Customer, *, business_date: date, rule_key: str | None = N
     frame = _frame(customer, business_date, compiled)
     window = {"slot_from": customer.slot, "slot_until": customer.slot + 1}
     daily = scoring.rule_days(business_date, compiled, **window) if masks.needed_days(compiled) else {}
-    return [_explained(version, rule, frame, daily) for version, rule in zip(versions, compiled, strict=True)]
+    found = masks.distances(compiled, frame, daily)
+    return [_explained(version, one, frame) for version, one in zip(versions, found, strict=True)]
 
 
 def nearly(explained: Sequence[Explained], *, most: int = 5) -> list[Explained]:
@@ -110,14 +110,12 @@ def _frame(customer: Customer, business_date: date, compiled: Sequence[masks.Com
     return frame
 
 
-def _explained(version: RuleVersion, rule: masks.CompiledRule, frame: pd.DataFrame, daily: Mapping[str, np.ndarray]) -> Explained:
-    table = masks.distances(rule, frame, daily).set_index("condition")
-    seats = float(frame["seats"].iloc[0])
-    clauses = {position: _clause(condition, table.loc[position], seats=seats) for position, condition in enumerate(rule.conditions)}
+def _explained(version: RuleVersion, found: masks.Distances, frame: pd.DataFrame) -> Explained:
+    rule, seats = found.rule, float(frame["seats"].iloc[0])
+    clauses = [_clause(found, position, seats=seats) for position in range(len(rule.conditions))]
     groups = tuple(tuple(clauses[c] for c in group) for group in rule.groups)
     exceptions = tuple(clauses[c] for c in rule.unless)
-    fires = bool(len(masks.evaluate([rule], frame, daily)))
-    is_in_scope = _is_in_scope(rule, frame)
+    fires, is_in_scope = bool(found.fires[0]), _is_in_scope(rule, frame)
     distance, nearest, unmet = _nearest(groups) if is_in_scope else (None, None, 0)
     why_ja, why_en = ("", "") if fires else _why_not(nearest, exceptions, unmet=unmet, is_in_scope=is_in_scope)
     return Explained(
@@ -127,12 +125,14 @@ def _explained(version: RuleVersion, rule: masks.CompiledRule, frame: pd.DataFra
     )  # fmt: skip
 
 
-def _clause(condition: masks.Condition, found: pd.Series, *, seats: float) -> Clause:
+def _clause(found: masks.Distances, position: int, *, seats: float) -> Clause:
+    condition = found.rule.conditions[position]
     term = TERMS.get(condition.term)
-    value = None if math.isnan(found["value"]) else float(found["value"])
-    holds = bool(found["holds"])
-    gap = None if value is None else 0.0 if holds else float(found["gap"])
-    held_days = int(found["held_days"]) if condition.sustained_days else None
+    known = float(found.given[position, 0])
+    value = None if math.isnan(known) else known
+    holds = bool(found.holds[position, 0])
+    gap = None if value is None else 0.0 if holds else float(found.gaps[position, 0])
+    held_days = int(found.held_days[position, 0]) if condition.sustained_days else None
     gap_ja, gap_en = ("", "") if holds else _gap_words(condition, term, value, gap, held_days, seats)
     return Clause(
         key=condition.key, term=condition.term, op=condition.op, threshold=condition.threshold, value=value,

@@ -285,7 +285,7 @@ def _offers(chunk: _Chunk, contract: holdings.Holdings, used: Mapping[str, NDArr
     metrics = sorted(contract.quotas)
     ids = dict(Metric.objects.filter(key__in=metrics).values_list("pk", "key"))
     position = pd.Series({float(pk): metrics.index(key) for pk, key in ids.items()}, dtype=np.float64)
-    tightest = pd.Series(used["quota_metric"]).map(position).fillna(-1).to_numpy(np.intp)
+    tightest = pd.Series(used["quota_metric"]).map(position).fillna(-1).to_numpy(np.float64).astype(np.intp)
     return {
         **holdings.related_offer(contract, low, high),
         **holdings.capacity_offer(contract, share=used["quota_used_ratio"], metric=tightest, metrics=metrics),

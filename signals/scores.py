@@ -63,7 +63,7 @@ def health(as_of: date) -> Table:
     else:
         scored = scoring.score(_everybody(as_of), business_date=as_of, model=scoring.published_model(), with_trend=False)
         measures = tuple(measure.key for measure in scored.model.measures)
-        found = {pk: _made_health(row, measures) for pk, row in scored.health.iterrows()}
+        found = {int(pk): _made_health(scored.health.loc[pk], measures) for pk in scored.health.index.tolist()}
     columns = ("customer_id", "score", "band", "coverage", *(f"points.{key}" for key in measures))
     nothing = (None, "insufficient", 0.0, *(None for _ in measures))
     return Table(columns, [(name, *found.get(pk, nothing)) for pk, name in names.items()])

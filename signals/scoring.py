@@ -12,7 +12,9 @@ import pandas as pd
 
 from signals import health as models
 from signals import loading, snapshots
-from signals.compute import amounts, health, rfm
+from signals.compute import amounts, rfm
+from signals.compute.health import Model
+from signals.compute.health import score as weigh
 from signals.compute.rules import CompiledRule, evaluate, needed_days, needed_terms
 from signals.models import HealthModelVersion
 
@@ -37,7 +39,7 @@ class Scored:
 
     features: pd.DataFrame
     health: pd.DataFrame
-    model: health.Model
+    model: Model
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,22 +51,22 @@ class Ranks:
     shown: pd.Series
 
 
-def model_of(version: HealthModelVersion) -> health.Model:
+def model_of(version: HealthModelVersion) -> Model:
     return models.compiled(version)
 
 
-def published_model() -> health.Model:
+def published_model() -> Model:
     """Return the published version of the default health model."""
     return model_of(models.published())
 
 
-def score(features: pd.DataFrame, *, business_date: date, model: health.Model, with_trend: bool = True) -> Scored:
+def score(features: pd.DataFrame, *, business_date: date, model: Model, with_trend: bool = True) -> Scored:
     """Score the customers of a chunk by one health model.
 
     The change in 30 days compares with the snapshot of that day by the same model; where there is
     none within the week before it either, the features of that day are made anew.
     """
-    scored = health.score(features, model)
+    scored = weigh(features, model)
     now = scored["score"]
     before = (
         _scores_before(features, business_date, model) if with_trend and len(features) else pd.Series(np.nan, index=features.index)
@@ -175,7 +177,7 @@ def facts(business_date: date, rules: Sequence[CompiledRule]) -> dict[str, Any]:
     return {"amount_p95": float(np.percentile(known, 95)) / 100 if len(known) else 0.0, "hits": len(hits)}
 
 
-def _scores_before(features: pd.DataFrame, business_date: date, model: health.Model) -> pd.Series:
+def _scores_before(features: pd.DataFrame, business_date: date, model: Model) -> pd.Series:
     first, last = business_date - timedelta(days=TREND_DAYS + _TREND_SLACK), business_date - timedelta(days=TREND_DAYS)
     found = snapshots.newest_date(within=(first, last))
     slot_from, slot_until = int(features["slot"].min()), int(features["slot"].max()) + 1
@@ -184,4 +186,4 @@ def _scores_before(features: pd.DataFrame, business_date: date, model: health.Mo
         if found is not None
         else loading.features(last, slot_from, slot_until)
     )
-    return health.score(past, model)["score"].reindex(features.index)
+    return weigh(past, model)["score"].reindex(features.index)

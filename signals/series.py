@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 
 import numpy as np
-import pandas as pd
 from django.db import connection
 from numpy.typing import NDArray
 
@@ -43,10 +42,10 @@ def weekly(customer_pk: int, terms: Sequence[str], *, until: date, weeks: int = 
     """
     days = [until - timedelta(weeks=back) for back in reversed(range(weeks))]
     stored = _stored(customer_pk, list(dict.fromkeys((*terms, *_LIMITS))), days)
-    found = {term: stored[term].to_numpy(np.float64).copy() for term in terms}
+    found = {term: stored[term] for term in terms}
     lacking = [term for term in terms if term in _FROM_USAGE and np.isnan(found[term]).any()]
     if lacking:
-        made = _from_usage(customer_pk, days, stored.iloc[-1])
+        made = _from_usage(customer_pk, days, {key: float(stored[key][-1]) for key in _LIMITS})
         for term in lacking:
             known = made.get(term, np.full(weeks, np.nan))
             found[term] = np.where(np.isnan(found[term]), known, found[term])
@@ -55,8 +54,9 @@ def weekly(customer_pk: int, terms: Sequence[str], *, until: date, weeks: int = 
     return {term: [None if np.isnan(value) else float(value) for value in values] for term, values in found.items()}
 
 
-def _stored(customer_pk: int, terms: Sequence[str], days: Sequence[date]) -> pd.DataFrame:
-    found = pd.DataFrame(np.nan, index=pd.Index(days, dtype=object), columns=list(terms), dtype=np.float64)
+def _stored(customer_pk: int, terms: Sequence[str], days: Sequence[date]) -> dict[str, NDArray[np.float64]]:
+    found = {term: np.full(len(days), np.nan) for term in terms}
+    at = {day: i for i, day in enumerate(days)}
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT b.business_date, b.term, b.dtype, substring(b.data FROM (c.slot %% %(size)s) * width + 1 FOR width) "
@@ -67,7 +67,7 @@ def _stored(customer_pk: int, terms: Sequence[str], days: Sequence[date]) -> pd.
         )
         for day, term, dtype, data in cursor.fetchall():
             if len(data):
-                found.loc[day, term] = np.frombuffer(data, dtype=f"<{dtype}")[0]
+                found[term][at[day]] = np.frombuffer(data, dtype=f"<{dtype}")[0]
     return found
 
 
@@ -81,7 +81,7 @@ def _counted(term: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(np.isnan(values) & (counted >= 0), counted, values)
 
 
-def _from_usage(customer_pk: int, days: Sequence[date], limits: pd.Series) -> dict[str, NDArray[np.float64]]:
+def _from_usage(customer_pk: int, days: Sequence[date], limits: Mapping[str, float]) -> dict[str, NDArray[np.float64]]:
     """Compute the usage terms of one customer at several days: each day takes the place of a slot."""
     reach = windows.GAUGE_DAYS
     first = days[0] - timedelta(days=reach - 1)
@@ -118,15 +118,16 @@ def _from_usage(customer_pk: int, days: Sequence[date], limits: pd.Series) -> di
     seats = np.full(len(days), limits["seats"])
     newest = {pk: key for pk, key, _, _, _ in rows}
     quotas = _quotas(limits, newest, values, counters, len(days))
+    counted, measured = stacked(counters), stacked(gauges)
     made: list[dict[str, NDArray[np.float64]]] = []
     for place, end in enumerate(ends):
         fed = np.stack([feed[key][end - reach : end] for key in counters], axis=1) if counters else np.zeros((reach, 0), dtype=bool)
         one = slice(place, place + 1)
         given = windows.UsageInputs(
-            counters=stacked(counters)[:, :, one],
+            counters=counted[:, :, one],
             counter_keys=counters,
             feed=fed,
-            gauges=stacked(gauges)[:, :, one],
+            gauges=measured[:, :, one],
             gauge_keys=gauges,
             activity=None,
             seats=seats[one],
@@ -137,7 +138,11 @@ def _from_usage(customer_pk: int, days: Sequence[date], limits: pd.Series) -> di
 
 
 def _quotas(
-    limits: pd.Series, metrics: dict[int, str], values: dict[str, NDArray[np.float32]], counters: Sequence[str], weeks: int
+    limits: Mapping[str, float],
+    metrics: dict[int, str],
+    values: dict[str, NDArray[np.float32]],
+    counters: Sequence[str],
+    weeks: int,
 ) -> dict[str, NDArray[np.float64]]:
     """Return the limits behind the shares in use of the last day: what is used ÷ the share."""
     shares = {"storage_gb": limits["storage_used_ratio"]}

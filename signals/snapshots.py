@@ -120,7 +120,9 @@ def newest_date(*, within: tuple[date, date] | None = None) -> date | None:
 
 def values_of(slot: int, terms: Sequence[str], days: Sequence[date]) -> pd.DataFrame:
     """Return the stored values of one customer, one row per day (index) and one column per term, in one statement."""
-    found = pd.DataFrame(np.nan, index=pd.Index(list(days), dtype=object), columns=list(terms), dtype=np.float64)
+    places = {key: i for i, key in enumerate(dict.fromkeys(terms))}
+    at = {day: i for i, day in enumerate(days)}
+    found = np.full((len(at), len(places)), np.nan)
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT business_date, term, dtype, substring(data FROM %s * width + 1 FOR width) FROM signals_featureblock "
@@ -129,10 +131,9 @@ def values_of(slot: int, terms: Sequence[str], days: Sequence[date]) -> pd.DataF
             [slot % BLOCK_SLOTS, list(days), list(terms), slot // BLOCK_SLOTS],
         )
         for day, term, dtype, data in cursor.fetchall():
-            value = np.frombuffer(data, dtype=f"<{dtype}")
-            if len(value):
-                found.loc[day, term] = value[0]
-    return found
+            if len(data):
+                found[at[day], places[term]] = np.frombuffer(data, dtype=f"<{dtype}")[0]
+    return pd.DataFrame(found, index=list(at), columns=list(places))
 
 
 def _as_bytes(values: np.ndarray, inside: np.ndarray, dtype: str) -> bytes:
@@ -152,4 +153,4 @@ def text_of(name: str, codes: pd.Series) -> pd.Series:
         known = {float(pk): code for pk, code in Product.objects.values_list("pk", "code")}
     else:
         known = dict(enumerate(BANDS if name == "band" else SEGMENTS))
-    return codes.map(known).fillna("").astype("str")
+    return codes.map(known).astype(object).fillna("").astype("str")

@@ -115,7 +115,7 @@ def related_offer(holdings: Holdings, low: Floats, high: Floats) -> dict[str, Fl
     """
     wanted = missing_complements(holdings)
     pairs_known = any(item.complements for item in holdings.catalogue)
-    owns = holdings.owned.any(axis=1)
+    owns: NDArray[np.bool_] = np.asarray(holdings.owned.any(axis=1))
     worth = np.where(wanted, np.where(np.isnan(high), 0.0, high), -1.0)
     best = worth.argmax(axis=1) if worth.shape[1] else np.zeros(len(owns), dtype=np.intp)
     has_any = wanted.any(axis=1)

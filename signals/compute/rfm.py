@@ -179,4 +179,4 @@ def _fixed(
 
 def _sum_by(customer: NDArray[np.int64], cents: NDArray[np.int64], customers: int) -> NDArray[np.float64]:
     """Sum whole numbers per customer; a float64 holds them exactly up to 2^53 hundredths."""
-    return np.bincount(customer, weights=cents, minlength=customers)
+    return np.bincount(customer, weights=cents, minlength=customers).astype(np.float64)

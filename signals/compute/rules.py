@@ -83,6 +83,23 @@ class RuleHits:
 
 
 @dataclass(frozen=True, slots=True)
+class Distances:
+    """How far each customer is from firing one rule; arrays are [conditions, customers].
+
+    given      the values of the terms, NaN where missing
+    gaps       what is short of the threshold, 0 where the comparison holds, NaN where the value is missing
+    held_days  days in a row up to the business date on which the comparison holds, as far as they were given
+    """
+
+    rule: CompiledRule
+    fires: NDArray[np.bool_]
+    given: NDArray[np.float64]
+    gaps: NDArray[np.float64]
+    held_days: NDArray[np.int64]
+    holds: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
 class Hits:
     """What a set of rules found: one entry per rule, in the order of the rules."""
 
@@ -168,33 +185,27 @@ def evaluate(rules: Sequence[CompiledRule], features: pd.DataFrame, daily: Daily
     return Hits(tuple(_fire(rule, board) for rule in rules))
 
 
-def distances(rule: CompiledRule, features: pd.DataFrame, daily: Daily | None = None) -> pd.DataFrame:
-    """Return how far each customer is from each condition, one row per customer and condition.
-
-    customer_id, condition (position), value, threshold, gap (what is short of the threshold, 0 where it
-    holds, NaN where the value is missing), held_days (days in a row up to the business date on which the
-    comparison holds, as far as they were given), holds
-    """
+def distances(rules: Sequence[CompiledRule], features: pd.DataFrame, daily: Daily | None = None) -> tuple[Distances, ...]:
+    """Return for each rule how far every customer is from each of its conditions.  Takes what ``evaluate`` takes."""
     board = _Board(features, daily or {})
-    parts = []
-    for position, condition in enumerate(rule.conditions):
-        value = board.column(condition.term)
-        upward = condition.op in {">=", ">"}
-        gap = np.maximum(condition.threshold - value if upward else value - condition.threshold, 0)
-        parts.append(
-            pd.DataFrame(
-                {
-                    "customer_id": features.index.to_numpy(np.int64),
-                    "condition": position,
-                    "value": value,
-                    "threshold": condition.threshold,
-                    "gap": gap,
-                    "held_days": board.held_days(condition),
-                    "holds": board.mask(condition),
-                }
+    found = []
+    for rule in rules:
+        values = np.array([board.column(c.term) for c in rule.conditions]).reshape(len(rule.conditions), board.size)
+        thresholds = np.array([c.threshold for c in rule.conditions])[:, None]
+        upward = np.array([c.op in {">=", ">"} for c in rule.conditions], dtype=bool)[:, None]
+        fires = np.zeros(board.size, dtype=bool)
+        fires[_fire(rule, board).positions] = True
+        found.append(
+            Distances(
+                rule=rule,
+                fires=fires,
+                given=values,
+                gaps=np.maximum(np.where(upward, thresholds - values, values - thresholds), 0),
+                held_days=np.array([board.held_days(c) for c in rule.conditions]).reshape(values.shape),
+                holds=np.array([board.mask(c) for c in rule.conditions], dtype=bool).reshape(values.shape),
             )
         )
-    return pd.concat(parts, ignore_index=True)
+    return tuple(found)
 
 
 class _Board:
@@ -230,7 +241,7 @@ class _Board:
         span = self._daily.get(condition.term)
         compare = _COMPARE[condition.op]
         if span is None or len(span) == 0:
-            return compare(self.column(condition.term), condition.threshold).astype(np.int64)
+            return np.asarray(compare(self.column(condition.term), condition.threshold), dtype=np.int64)
         broken = ~compare(span[::-1], condition.threshold)
         return np.where(broken.any(axis=0), broken.argmax(axis=0), len(span))
 

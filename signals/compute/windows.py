@@ -60,7 +60,7 @@ def usage_terms(given: UsageInputs) -> dict[str, Floats]:
     early = sums[56, 91] + sums[91, 98]
     fed = {span: given.feed[len(given.feed) - span[1] : len(given.feed) - span[0]].sum(axis=0) for span in _FEED_SPANS}
     features = feature_counters(given.counter_keys)
-    any_feed = given.feed[:, features].any(axis=1)
+    any_feed: NDArray[np.bool_] = np.asarray(given.feed[:, features].any(axis=1))
     terms: dict[str, Floats] = {}
     for days, total in ((7, sum_7), (28, sum_28), (91, sum_91)):
         is_known = bool(any_feed[-days:].any())
@@ -76,7 +76,7 @@ def usage_terms(given: UsageInputs) -> dict[str, Floats]:
     terms |= _adoption(sum_28, fed[0, 28], features, slots)
     for key, wanted in _NAMED.items():
         terms[key] = _first_known(given.counter_keys, wanted, sum_28, fed[0, 28], slots)
-    used = (known[:, features] > 0).any(axis=1)
+    used: NDArray[np.bool_] = np.asarray((known[:, features] > 0).any(axis=1))
     terms |= _days_in_use(used, given.activity, is_fed=bool(any_feed[-28:].any()))
     held = {key: hold(given.gauges[:, i]) for i, key in enumerate(given.gauge_keys)}
     terms |= _gauge_terms(held, slots)
@@ -195,7 +195,8 @@ def _first_known(keys: Sequence[str], wanted: Sequence[str], sum_28: Floats, fed
     """Return the sum of the first of the wanted counters that there is a feed of."""
     for key in wanted:
         if key in keys and fed_28[keys.index(key)] > 0:
-            return sum_28[keys.index(key)]
+            found: Floats = sum_28[keys.index(key)]
+            return found
     return np.full(slots, np.nan)
 
 
