@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Max
+from django.utils import translation
 from django.utils.translation import gettext as _
 
 from expansion.errors import DomainError
@@ -75,6 +76,7 @@ def ship(key: str, *, body: Mapping[str, Any], now: datetime) -> bool:
 
 def validate(body: Mapping[str, Any]) -> list[str]:
     """Return what keeps the model from being published, in the reader's language."""
+    name = "name_ja" if (translation.get_language() or "").startswith("ja") else "name_en"
     groups = body.get("groups") or []
     if not groups or not all(group.get("measures") for group in groups):
         return [_("Give at least one group, and at least one measure in each.")]
@@ -83,13 +85,13 @@ def validate(body: Mapping[str, Any]) -> list[str]:
         problems.append(_("The weights of the groups must add up to 100."))
     for group in groups:
         if not _is_hundred(group["measures"]):
-            problems.append(_("The weights inside “%(group)s” must add up to 100.") % {"group": group["name_en"]})
+            problems.append(_("The weights inside “%(group)s” must add up to 100.") % {"group": group[name]})
         for measure in group["measures"]:
             term = TERMS.get(measure["term"])
             if term is None or term.is_score or term.is_internal:
                 problems.append(_("“%(term)s” cannot be part of the health score.") % {"term": measure["term"]})
             if measure["worst"] == measure["best"]:
-                problems.append(_("The worst and the best value of “%(measure)s” must differ.") % {"measure": measure["name_en"]})
+                problems.append(_("The worst and the best value of “%(measure)s” must differ.") % {"measure": measure[name]})
     keys = [measure["key"] for group in groups for measure in group["measures"]]
     if len(set(keys)) < len(keys):
         problems.append(_("Two measures have the same key; give each its own."))

@@ -63,7 +63,7 @@ class RuleHits:
     positions  of the customers in the evaluated frame
     group      the first group that held
     held       bool [groups, hits]: which groups held
-    values     float64 [conditions, hits], NaN where missing
+    given      float64 [conditions, hits], NaN where missing
     """
 
     rule: CompiledRule
@@ -71,7 +71,7 @@ class RuleHits:
     positions: NDArray[np.intp]
     group: NDArray[np.int8]
     held: NDArray[np.bool_]
-    values: NDArray[np.float64]
+    given: NDArray[np.float64]
 
     def __len__(self) -> int:
         return len(self.customer_ids)
@@ -79,7 +79,7 @@ class RuleHits:
     def evidence(self, hit: int, on: date) -> list[dict[str, Any]]:
         """Return the conditions of the groups that held, each with value and threshold, as plain JSON."""
         shown = dict.fromkeys(c for g, members in enumerate(self.rule.groups) if self.held[g, hit] for c in members)
-        return [_as_json(self.rule.conditions[c], float(self.values[c, hit]), on) for c in shown]
+        return [_as_json(self.rule.conditions[c], float(self.given[c, hit]), on) for c in shown]
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,7 +278,7 @@ def _fire(rule: CompiledRule, board: _Board) -> RuleHits:
         positions=positions,
         group=(hit_groups.argmax(axis=0) if len(rule.groups) else np.zeros(0)).astype(np.int8),
         held=hit_groups,
-        values=values,
+        given=values,
     )
 
 
