@@ -309,8 +309,11 @@ def _clause_text(condition: rules.Condition, frame: pd.DataFrame, daily: rule_ma
     """Write a condition with what is: “席の使用率 86% ≥ 82%”."""
     term = TERMS[condition.term]
     value = float(frame[condition.term].iloc[0]) if condition.term in frame and len(frame) else float("nan")
-    has = format_value(term, value, language) if np.isfinite(value) else term.missing_text(language)
-    text = f"{term.name(language)} {has} {_SIGNS[condition.op]} {format_value(term, condition.threshold, language)}"
+    limit = f"{_SIGNS[condition.op]} {format_value(term, condition.threshold, language)}"
+    if np.isfinite(value):
+        text = f"{term.name(language)} {format_value(term, value, language)} {limit}"
+    else:
+        text = f"{term.name(language)} {limit} ({term.missing_text(language)})"
     if condition.sustained_days:
         text = _("%(condition)s for %(days)d days in a row") % {"condition": text, "days": condition.sustained_days}
         span = daily.get(condition.term)
