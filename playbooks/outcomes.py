@@ -18,6 +18,7 @@ from accounts import touches
 from expansion import clock, periods
 from expansion.audit import trail
 from expansion.errors import Conflict, DomainError
+from expansion.money import round_half_up
 from expansion.users.models import User
 from playbooks import catalogue, plays, undo
 from playbooks.models import Outcome, Play, Reason, Result, Undo
@@ -100,10 +101,22 @@ def suggest(result: str, *, content: catalogue.Content, expected: Decimal | None
     )
 
 
+def expected(alert: Alert) -> Decimal | None:
+    """Return the middle of what the alert may be worth a year, in whole units."""
+    if alert.expected_low is None or alert.expected_high is None:
+        return None
+    return round_half_up((alert.expected_low + alert.expected_high) / 2, 0)
+
+
 def next_day(result: str, *, today: date) -> date:
     """Return the day to come back to the customer after the result."""
     days = _BUSINESS_DAYS.get(Result(result))
-    return in_a_week(today) if days is None else periods.add_business_days(today, days)
+    return in_a_week(today) if days is None else in_business_days(today, days)
+
+
+def in_business_days(today: date, days: int) -> date:
+    """Return the business day that many business days after today; on a holiday the first one is the next that people work."""
+    return periods.add_business_days(today + timedelta(days=1), days - 1)
 
 
 def in_a_week(today: date) -> date:
@@ -218,8 +231,7 @@ def _log(
     if entry.result in CLOSING:
         alerts.close(together, reason=entry.result, quiet_until=outcome.quiet_until, version=alert.version, by=by, now=now)
         play.finished_at = now
-    else:
-        assert entry.next_on is not None
+    elif entry.next_on is not None:
         waits = entry.result == Result.OPENED
         alerts.follow_up(together, due_on=entry.next_on, waits=waits, reason=entry.result, version=alert.version, by=by, now=now)
     play.version += 1

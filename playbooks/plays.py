@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import F
 from django.utils.translation import gettext as _
 
 from expansion.errors import DomainError
@@ -32,6 +33,12 @@ def published_version(key: str) -> PlaybookVersion:
 
 def find_unfinished(alert: Alert) -> Play | None:
     return Play.objects.filter(alert=alert, finished_at__isnull=True).select_related("playbook_version__playbook").first()
+
+
+def content_of(alert: Alert) -> catalogue.Content:
+    """Return the playbook that the alert's card shows: the one that its play began with, else the published one."""
+    play = alert.plays.order_by(F("finished_at").desc(nulls_first=True), "-pk").select_related("playbook_version").first()
+    return catalogue.read((play.playbook_version if play else published_version(alert.playbook_key)).body)
 
 
 @transaction.atomic
@@ -75,7 +82,7 @@ def _mark(play: Play, field: str, key: str, *, is_done: bool, by: User, now: dat
     if not is_done:
         marks.pop(key, None)
     elif key not in marks or marks[key].get("answer", "") != answer:
-        marks[key] = {"at": now.isoformat(), "by": by.pk, "answer": answer}
+        marks[key] = {"at": now.isoformat(), "by": by.pk, "name": by.name, "answer": answer}
     setattr(play, field, marks)
     play.version += 1
     play.save(update_fields=[field, "version"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
@@ -138,11 +139,16 @@ def _signal(row: Mapping[str, Any], language: str) -> Item:
     return _item(row, "usage", row["icon"] or "flag", _("Signal"), _joined(name, facts), is_signal=True)
 
 
-def _touch(row: Mapping[str, Any], language: str) -> Item:
-    label, icon = {
+def touch_name(kind: str) -> tuple[str, str]:
+    """Return what a contact is called, and its icon."""
+    return {
         "meeting": (_("Meeting"), "users"), "call": (_("Call"), "user"), "mail": (_("E-mail"), "mail"),
         "proposal": (_("Offer"), "doc"), "offer": (_("Offer"), "doc"), "refusal": (_("Declined"), "x"),
-    }.get(row["kind"], (_("Contact"), "user"))  # fmt: skip
+    }.get(kind, (_("Contact"), "user"))  # fmt: skip
+
+
+def _touch(row: Mapping[str, Any], language: str) -> Item:
+    label, icon = touch_name(row["kind"])
     return _item(row, "contact", icon, label, _joined(row["person"] or row["by"], row["note"]))
 
 
@@ -169,7 +175,7 @@ def _outcome(row: Mapping[str, Any], language: str) -> Item:
     if row["reason"]:
         parts.append(str(Reason(row["reason"]).label))
     if row["amount"]:
-        parts.append(formats.money_short(float(row["amount"]), currency=row["currency"], language=language))
+        parts.append(formats.money_short(Decimal(row["amount"]), currency=row["currency"], language=language))
     if row["next_step"]:
         parts.append(next_step_words(row["body"] or {}, row["next_step"], language))
     if row["next_on"]:
@@ -191,13 +197,13 @@ def _line(row: Mapping[str, Any], language: str) -> Item:
         if row["discount"] and float(row["discount"])
         else ""
     )
-    amount = formats.money_short(float(row["amount"]), currency=row["currency"], language=language)
+    amount = formats.money_short(Decimal(row["amount"]), currency=row["currency"], language=language)
     text = _joined(f"{_product(row, language)} {quantity}".strip(), amount, discount)
     return _item(row, "contract", "doc", _("Trial") if row["status"] == "trial" else _("Contract"), text)
 
 
 def _order(row: Mapping[str, Any], language: str) -> Item:
-    amount = formats.money_short(float(row["amount"]), currency=row["currency"], language=language)
+    amount = formats.money_short(Decimal(row["amount"]), currency=row["currency"], language=language)
     return _item(row, "contract", "doc", _("Order"), _joined(_product(row, language), amount))
 
 

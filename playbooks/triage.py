@@ -14,10 +14,12 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from django.conf import settings
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import (
     BooleanField,
     Case,
+    Count,
     DateField,
     DecimalField,
     Exists,
@@ -38,8 +40,8 @@ from accounts.models import FeedDay, Product
 from expansion import clock, formats
 from expansion.money import ZERO
 from expansion.users.models import Scope, User
-from playbooks.models import Outcome
-from signals.models import Alert, Run
+from playbooks.models import Outcome, Result, Undo
+from signals.models import Alert, AlertChange, RuleVersion, Run
 from signals.models.alerts import AlertState, PlayKind
 from signals.models.runs import RunState
 from signals.terms import TERMS, format_value
@@ -154,6 +156,7 @@ class Figures:
     is_late: bool
     last_usage_on: date | None
     has_alerts: bool
+    rules: tuple[Mapping[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,10 +198,133 @@ def queue(
     return Queue(view=view, sort=sort, filters=filters, groups=groups, figures=seen, next_cursor=next_cursor, friday=friday)
 
 
-def row(user: User, alert_id: int, *, now: datetime, language: str, as_of: date | None) -> TriageRow | None:
-    """Return the row of one alert, wherever it stands; None where it leads no card that the person may see."""
-    found = _detailed(Alert.objects.visible_to(user).leading().filter(pk=alert_id), clock.day_of(now)).first()
-    return None if found is None else _row(found, user=user, today=clock.day_of(now), language=language, as_of=as_of)
+def row(
+    user: User, alert_id: int, *, now: datetime, language: str, as_of: date | None, sort: str = "priority", view: str = "",
+    filters: Filters | None = None,
+) -> TriageRow | None:  # fmt: skip
+    """Return the row of one alert that leads a card; with a view, only if the view shows it."""
+    today = clock.day_of(now)
+    leads = (
+        Alert.objects.visible_to(user).leading() if not view else _chosen(user, view=view, filters=filters or Filters(), now=now)
+    )
+    rows, _descending = _sorted(_detailed(leads.filter(pk=alert_id), today), sort)
+    found = rows.first()
+    return None if found is None else _row(found, user=user, today=today, language=language, as_of=as_of)
+
+
+def next_after(
+    user: User, before: TriageRow | None, *, view: str, filters: Filters, sort: str, now: datetime, language: str, but: int
+) -> int | None:
+    """Return the alert below the row, or the first of the view after its last one; never one of the customer ``but``."""
+    seen = Figures({}, 0, 0, {}, None, "", None, None, False, None, True)
+    cursors = [Cursor(GROUPS.index(before.group), before.sort_key, before.id)] if before is not None else []
+    for cursor in (*cursors, None):
+        rows, _next = _page(
+            user, view=view, filters=filters, sort=sort, cursor=cursor, now=now, language=language, page=2, seen=seen
+        )
+        for found in rows:
+            if found.customer_id != but:
+                return found.id
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """What somebody else did to a card."""
+
+    alert_id: int
+    change: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What happened since: new cards in the person's own view, and acts of others.  ``newest`` marks how far was read."""
+
+    newest: int | None
+    new: int
+    acts: tuple[Act, ...]
+
+
+def newest_change() -> int | None:
+    return AlertChange.objects.order_by("-pk").values_list("pk", flat=True).first()
+
+
+def news(user: User, *, since: int | None, now: datetime) -> News:
+    """Look at the changes after ``since``, at most two hundred, on the cards that the person may see."""
+    newest = newest_change()
+    if since is None or newest is None or newest <= since:
+        return News(newest, 0, ())
+    visible = Alert.objects.visible_to(user)
+    changes = list(
+        AlertChange.objects.filter(pk__gt=since, alert__in=visible).order_by("-pk").values("alert_id", "change", "by_id", "by__name", "alert__owner_id", "alert__is_lead")[:200]
+    )  # fmt: skip
+    new = {
+        c["alert_id"]
+        for c in changes
+        if c["change"] == "raised" and c["alert__is_lead"] and c["alert__owner_id"] in {user.pk, None}
+    }
+    others = {
+        c["alert_id"]: Act(c["alert_id"], c["change"], c["by__name"])
+        for c in reversed(changes)
+        if c["by_id"] not in {None, user.pk}
+    }
+    return News(newest, len(new), tuple(others.values()))
+
+
+def next_check(now: datetime) -> datetime:
+    """Return when the next nightly run begins."""
+    hour, minute = settings.NIGHTLY_AT
+    at = clock.start_of(clock.day_of(now)) + timedelta(hours=hour, minutes=minute)
+    return at if at > now else clock.start_of(clock.day_of(now) + timedelta(days=1)) + timedelta(hours=hour, minutes=minute)
+
+
+def logged_today(user: User, *, now: datetime) -> dict[str, int]:
+    """Return how many outcomes the person logged today, by result."""
+    since = clock.start_of(clock.day_of(now))
+    found = (
+        Outcome.objects.effective().filter(by=user, at__gte=since).values("result").annotate(count=Count("pk")).order_by("result")
+    )
+    return {str(Result(one["result"]).label): one["count"] for one in found}
+
+
+@dataclass(frozen=True, slots=True)
+class DoneRow:
+    """One logged outcome in the list of what is done; ``token`` takes it back while that is possible."""
+
+    alert_id: int
+    name: str
+    result: str
+    label: str
+    amount: Decimal | None
+    currency: str
+    by: str
+    is_mine: bool
+    at: datetime
+    token: str
+    is_undone: bool
+
+
+def done_rows(user: User, *, now: datetime, limit: int = 100) -> list[DoneRow]:
+    """Return the newest logged outcomes, with the way back of one's own where it is still open."""
+    found = list(
+        done(user, now=now).values("pk", "alert_id", "customer__name", "result", "amount", "currency", "by__name", "by_id", "at").annotate(
+            is_undone=Exists(Outcome.objects.filter(corrects=OuterRef("pk"), is_withdrawal=True))
+        )[:limit]
+    )  # fmt: skip
+    tokens = {
+        pk: kept.token
+        for kept in Undo.objects.filter(kind="outcome", made_by=user, used_at__isnull=True, expires_at__gt=now)
+        for pk in kept.inverse["outcomes"]
+    }
+    return [
+        DoneRow(
+            alert_id=one["alert_id"], name=one["customer__name"], result=one["result"], label=str(Result(one["result"]).label), amount=one["amount"],
+            currency=one["currency"], by=one["by__name"], is_mine=one["by_id"] == user.pk, at=one["at"], token=tokens.get(one["pk"], ""),
+            is_undone=one["is_undone"],
+        )
+        for one in found
+    ]  # fmt: skip
 
 
 def views_of(user: User) -> tuple[str, ...]:
@@ -220,16 +346,21 @@ def figures(user: User, *, view: str, filters: Filters, now: datetime) -> Figure
         User.objects.filter(pk=user.pk)
         .annotate(
             **{
-                name: _capped(_chosen(user, view=name, filters=Filters(), now=now))
+                f"count_{name}": _capped(_chosen(user, view=name, filters=Filters(), now=now))
                 for name in ("mine", "team", "unassigned", "snoozed")
             },
-            done=_capped(done(user, now=now)),
+            count_done=_capped(done(user, now=now)),
             facts=ArraySubquery(facts[:CAP]),
             run=Subquery(last_run.values(json=JSONObject(date="business_date", at="finished_at"))[:1]),
             last_usage_on=Subquery(FeedDay.objects.filter(day__gt=today - timedelta(days=60)).order_by("-day").values("day")[:1]),
             has_alerts=Exists(Alert.objects.all()),
+            rules=ArraySubquery(
+                RuleVersion.objects.filter(state="published")
+                .order_by("rule__position", "pk")
+                .values(json=JSONObject(key="rule__key", name_ja="body__name_ja", name_en="body__name_en"))
+            ),
         )
-        .values("mine", "team", "unassigned", "snoozed", "done", "facts", "run", "last_usage_on", "has_alerts")
+        .values(*(f"count_{name}" for name in VIEWS), "facts", "run", "last_usage_on", "has_alerts", "rules")
         .get()
     )
     rows = found["facts"]
@@ -241,8 +372,8 @@ def figures(user: User, *, view: str, filters: Filters, now: datetime) -> Figure
         if fact["play"] in GAINING and fact["low"] is not None and fact["high"] is not None
     ]
     return Figures(
-        counts={name: found[name] for name in VIEWS},
-        total=found["done"] if view == "done" else len(rows),
+        counts={name: found[f"count_{name}"] for name in VIEWS},
+        total=found["count_done"] if view == "done" else len(rows),
         over=sum(fact["due"] < today.isoformat() for fact in rows),
         groups={key: sum(fact["group"] == index for fact in rows) for index, key in enumerate(GROUPS)},
         expected=None if len(rows) >= CAP else sum(middles, ZERO),
@@ -252,6 +383,7 @@ def figures(user: User, *, view: str, filters: Filters, now: datetime) -> Figure
         is_late=as_of is not None and as_of < clock.nightly_due(now),
         last_usage_on=found["last_usage_on"],
         has_alerts=found["has_alerts"],
+        rules=tuple(found["rules"]),
     )
 
 

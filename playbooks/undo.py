@@ -32,20 +32,20 @@ class Gone(DomainError):
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What must be known before an act to take it back: the alerts, and the play if there was one."""
+    """What must be known before an act to take it back: the alerts, and the plays that it touches."""
 
     alerts: list[dict[str, Any]]
-    play: dict[str, Any] | None
+    plays: list[dict[str, Any]]
 
 
 def remember(acted_on: Sequence[Alert], play: Play | None = None) -> Kept:
     """Note the state before an act."""
     return Kept(
         alerts=alerts.state_of(acted_on),
-        play=None if play is None else {
+        plays=[] if play is None else [{
             "id": play.pk, "finished_at": play.finished_at and play.finished_at.isoformat(),
             "offered_at": play.offered_at and play.offered_at.isoformat(), "steps": play.steps,
-        },
+        }],
     )  # fmt: skip
 
 
@@ -59,7 +59,7 @@ def keep(
         token=secrets.token_urlsafe(24), kind=kind, label=label[:200], alerts=ids, made_by=by, made_at=now, expires_at=now + GOOD_FOR,
         inverse={
             "alerts": [state | {"version_after": after[state["id"]]} for state in before.alerts],
-            "play": before.play, "outcomes": list(outcome_ids), "touches": list(touch_ids),
+            "plays": before.plays, "outcomes": list(outcome_ids), "touches": list(touch_ids),
         },
     )  # fmt: skip
 
@@ -78,7 +78,8 @@ def take_back(token: str, *, by: User, now: datetime) -> Undo:
         alerts.restore(undo.inverse["alerts"], by=by, now=now)
     except (Conflict, alerts.AlreadyClosed) as error:
         raise Gone(_("This can no longer be undone: somebody acted on it since."), since=changes_since(undo)) from error
-    _restore_play(undo.inverse["play"])
+    for before in undo.inverse["plays"]:
+        _restore_play(before)
     touches.withdraw(undo.inverse["touches"], now=now)
     for outcome in Outcome.objects.filter(pk__in=undo.inverse["outcomes"]):
         withdraw(outcome, by=by, now=now)
@@ -110,9 +111,7 @@ def find_good(user: User, *, now: datetime) -> list[Undo]:
     return list(Undo.objects.filter(made_by=user, used_at__isnull=True, expires_at__gt=now).order_by("-made_at")[:50])
 
 
-def _restore_play(before: dict[str, Any] | None) -> None:
-    if before is None:
-        return
+def _restore_play(before: dict[str, Any]) -> None:
     play = Play.objects.select_for_update().get(pk=before["id"])
     play.finished_at = before["finished_at"] and datetime.fromisoformat(before["finished_at"])
     play.offered_at = before["offered_at"] and datetime.fromisoformat(before["offered_at"])
