@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
 from django.utils.cache import patch_vary_headers
 
@@ -52,7 +53,7 @@ def may(user: Any, permission: str) -> bool:
     return bool(user.is_authenticated and user.is_active and user.role in allowed)
 
 
-def page(*, permission: str | None = None) -> Callable[[Callable[..., HttpResponse]], Callable[..., HttpResponse]]:
+def page(*, permission: str | None = None) -> Callable[[Callable[..., HttpResponseBase]], Callable[..., HttpResponseBase]]:
     """Guard a page: logged in, and the role may do it; else it is a page that does not exist.
 
     A swap for somebody whose session ended is answered with 401 and no body, so
@@ -61,9 +62,9 @@ def page(*, permission: str | None = None) -> Callable[[Callable[..., HttpRespon
     if permission is not None and permission not in PERMISSIONS:
         raise KeyError(permission)
 
-    def guard(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    def guard(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
         @wraps(view)
-        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if not request.user.is_authenticated:
                 if wants_part(request):
                     return HttpResponse(status=401)

@@ -8,9 +8,11 @@ from datetime import date
 from decimal import Decimal
 
 import pandas as pd
+from django.utils.translation import get_language
 
 from accounts import contracts, ledger
 from accounts.models import ContractLine, Customer
+from accounts.models.contracts import Cause
 from accounts.revenue import changes, frames
 from expansion import money
 from expansion.dashboards import kpis
@@ -37,7 +39,7 @@ class Line:
 
     line_id: str
     product: str
-    product_en: str
+    name: str
     quantity: Decimal | None
     discount_percent: Decimal | None
     mrr: Decimal
@@ -54,6 +56,10 @@ class Change:
     currency: str
     before: Line | None
     after: Line | None
+
+    @property
+    def cause_name(self) -> str:
+        return str(Cause(self.cause).label) if self.cause else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +81,10 @@ class Group:
     key: str
     customers: int
     amount: Decimal
+
+    @property
+    def cause_name(self) -> str:
+        return str(Cause(self.key).label) if self.key in Cause.values else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +114,12 @@ class Drill:
     @property
     def is_of_changes(self) -> bool:
         return self.metric in CHANGED
+
+    @property
+    def ratio(self) -> Decimal | None:
+        """The rate that the rows explain, where the figure is one."""
+        rates = {"nrr": "nrr", "grr": "grr", "logo": "logo_retention", "upsell": "upsell_rate", "cross_sell": "cross_sell_rate"}
+        return None if self.figures is None or self.metric not in rates else getattr(self.figures, rates[self.metric])
 
 
 def drill(metric: str, period: Period, scope: Scope, *, limit: int | None = SHOWN) -> Drill:
@@ -300,8 +316,10 @@ def _lines(ids: Iterable[int]) -> dict[int, Line]:
 
 
 def _line(line: ContractLine) -> Line:
+    is_english = (get_language() or "").startswith("en")
+    name = line.product.name_en if is_english and line.product.name_en else line.product.name
     return Line(
-        line_id=line.line_id, product=line.product.name, product_en=line.product.name_en, quantity=line.quantity,
+        line_id=line.line_id, product=line.product.code, name=name, quantity=line.quantity,
         discount_percent=line.discount_percent, mrr=line.mrr, currency=line.currency,
     )  # fmt: skip
 
