@@ -158,13 +158,14 @@ def _unpack(source: Path, work: Path) -> None:
                 raise env.BadSetting(f"{source} was not written by ./run export: it holds {member.name!r}.")
             place = work.joinpath(*path.parts)
             if member.isdir():
-                place.mkdir(parents=True, exist_ok=True)
+                place.mkdir(mode=0o700, parents=True, exist_ok=True)
                 continue
-            place.parent.mkdir(parents=True, exist_ok=True)
+            place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             content = tar.extractfile(member)
             if content is not None:
-                with place.open("wb") as file:
+                with place.open("xb") as file:
                     shutil.copyfileobj(content, file)
+                place.chmod(0o600)
     about = work / "about.json"
     if not about.exists() or json.loads(about.read_text()).get("kizashi") != _FORMAT or not (work / "database.dump").exists():
         raise env.BadSetting(f"{source} was not written by this release's ./run export.")
