@@ -350,7 +350,8 @@ def lead_of(card: Sequence[Any]) -> int:
         is_hidden = row.is_lead and row.state == AlertState.WAITING
         return (row.state == AlertState.HELD, rank, not is_hidden, -row.priority, row.id)
 
-    return min(card, key=place).id
+    leads: int = min(card, key=place).id
+    return leads
 
 
 def _locked(alert: Alert) -> Alert:
@@ -432,7 +433,7 @@ def _checked(condition: Mapping[str, Any]) -> dict[str, Any]:
     """Return the condition as stored, or refuse one that could never be judged."""
     term, op = str(condition.get("term", "")), str(condition.get("op", ">="))
     threshold = condition.get("threshold")
-    is_number = isinstance(threshold, int | float) and not isinstance(threshold, bool) and math.isfinite(threshold)
-    if term not in TERMS or op not in {">=", ">", "<=", "<"} or not is_number:
+    is_known = term in TERMS and op in {">=", ">", "<=", "<"}
+    if not is_known or isinstance(threshold, bool) or not isinstance(threshold, int | float) or not math.isfinite(threshold):
         raise DomainError(_("Choose a measure and a number for the alert to come back."))
     return {"term": term, "op": op, "threshold": float(threshold)}

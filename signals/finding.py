@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
@@ -88,7 +88,7 @@ def find_hits(ledger: Run, rules: RuleSet, found: rule_masks.Hits, frame: pd.Dat
     customers = frame.index.to_numpy(np.int64)
     known = _known_alerts(customers)
     table = table.merge(known[["customer_id", "family", "raised_on"]][known["is_open"]], on=["customer_id", "family"], how="left")
-    at = frame.index.get_indexer(table["customer_id"])
+    at = frame.index.get_indexer(pd.Index(table["customer_id"]))
     worth = _worth(table, frame, at)
     guards, is_stopped, shown = _guards(table, day)
     is_renewal = (table["play_kind"] == "renewal").to_numpy()
@@ -127,7 +127,7 @@ def find_hits(ledger: Run, rules: RuleSet, found: rule_masks.Hits, frame: pd.Dat
 
     def parts(positions: np.ndarray) -> list[Any]:
         chosen = ranked.iloc[positions].to_dict("records")
-        return [priority.facts(alert, currency=settings.REPORTING_CURRENCY) for alert in chosen]
+        return [priority.facts(cast("dict[str, Any]", alert), currency=settings.REPORTING_CURRENCY) for alert in chosen]
 
     def offers(positions: np.ndarray) -> list[Any]:
         chosen = worth.iloc[positions].assign(kind=table["amount"].iloc[positions])
@@ -160,7 +160,8 @@ def _known_alerts(customers: np.ndarray) -> pd.DataFrame:
 def _worth(table: pd.DataFrame, frame: pd.DataFrame, at: np.ndarray) -> pd.DataFrame:
     worth = pd.DataFrame(np.nan, index=table.index, columns=["low_cents", "high_cents", "quantity", "product_id"])
     worth["seats"], worth["seat_price_year"] = _values(frame, "seats", at), _values(frame, "seat_price_year", at)
-    for kind, rows in table.groupby("amount", sort=False).groups.items():
+    for kind in table["amount"].unique().tolist():
+        rows = np.flatnonzero(table["amount"] == kind)
         places = at[rows]
         expected = amounts.expected(kind, frame.iloc[places])
         worth.loc[rows, ["low_cents", "high_cents", "quantity"]] = expected[["low_cents", "high_cents", "quantity"]].to_numpy()
@@ -209,13 +210,13 @@ def _unknown(rules: RuleSet, found: rule_masks.Hits, frame: pd.DataFrame, known:
     """
     if known.empty:
         return frozenset()
-    paying = _values(frame, "mrr", frame.index.get_indexer(known["customer_id"])) > 0
+    paying = _values(frame, "mrr", frame.index.get_indexer(pd.Index(known["customer_id"]))) > 0
     unknown = set()
     for position, rule in enumerate(rules.compiled):
         mine = known[(known["rule_id"] == rules.facts["rule_id"].iloc[position]) & paying]
         fed = [c.term for group in rule.groups for c in (rule.conditions[i] for i in group) if TERMS[c.term].dataset in _FED]
         if len(mine) and fed:
-            at = frame.index.get_indexer(mine["customer_id"])
+            at = frame.index.get_indexer(pd.Index(mine["customer_id"]))
             missing = np.any([np.isnan(_values(frame, term, at)) for term in fed], axis=0)
             hit = mine["customer_id"].isin(found.rules[position].customer_ids).to_numpy()
             unknown |= set(zip(mine["customer_id"][missing & ~hit], mine["family"][missing & ~hit], strict=True))

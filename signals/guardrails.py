@@ -103,8 +103,8 @@ def _params(customer_ids: Iterable[int], as_of: date) -> dict[str, Any]:
     }
 
 
-def _guard(key: str, *, as_of: date, count: int, first: date | None, second: date | None, text: str) -> Guard | None:
-    """Put one row of facts into words; None where a row turns out to be over."""
+def _guard(key: str, *, as_of: date, count: int, first: date, second: date | None, text: str) -> Guard | None:
+    """Put one row of facts into words; None where a row turns out to be over.  ``first`` is absent from facts without a day."""
     rule = shipped()[key]
     days = int(rule.get("days", 0))
     until: date | None = None

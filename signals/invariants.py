@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 _MOST = 50
+_DAYS_AT_ONCE = 31
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +158,7 @@ def _movements() -> Iterable[str]:
     if moves.empty:
         return
     numbers = np.arange(moves["month"].min(), moves["month"].max() + 1)
-    closing = months.balances(stretches, frames.last_day_of(numbers)).sum().to_numpy()
+    closing = months.balances(stretches, frames.last_day_of(numbers).tolist()).sum().to_numpy()
     change = (moves["after_cents"] - moves["before_cents"]).groupby(moves["month"]).sum().reindex(numbers, fill_value=0).cumsum()
     for month, told, is_so in zip(numbers, change, closing, strict=True):
         if told != is_so:
@@ -180,11 +181,13 @@ def _imports() -> list[str]:
 def _blocks() -> Iterable[str]:
     days = UsageBlock.objects.order_by("day").values_list("day", flat=True)
     first, last = days.first(), days.last()
-    while first is not None and first <= last:
-        until = min(first + timedelta(days=30), last)
-        for day, metric, block in usage.find_wrong_blocks(first, until):
+    if first is None or last is None:
+        return
+    for start in range(0, (last - first).days + 1, _DAYS_AT_ONCE):
+        since = first + timedelta(days=start)
+        until = min(since + timedelta(days=_DAYS_AT_ONCE - 1), last)
+        for day, metric, block in usage.find_wrong_blocks(since, until):
             yield f"{day}, metric {metric}, block {block}"
-        first = until + timedelta(days=1)
 
 
 def _scores() -> Iterable[str]:

@@ -1,6 +1,6 @@
 """The nightly run: what each chunk of each phase does, and the loop that works through a date.
 
-    prepare   rebuild the usage blocks that late data made dirty
+    prepare   owners, revenue ledger, and the usage blocks that late data made dirty
     features  per chunk of customers: terms, health, standing, snapshot
     ranks     once: RFM of both lenses over everybody, the 95th percentile of amounts, the record of each rule
     alerts    per chunk: rules, amounts, guardrails, rank → alerts
@@ -24,7 +24,7 @@ from django.db import transaction
 from django.db.models import Count, Q
 from django.db.models.functions import Now
 
-from accounts import usage
+from accounts import customers, ledger, usage
 from accounts.models import Customer
 from accounts.sample import loading as sample
 from signals import alerts, finding, loading, runs, scoring, storing
@@ -128,9 +128,11 @@ def _work(chunk: RunChunk, *, now: datetime) -> None:
 def _prepare(chunk: RunChunk, now: datetime) -> Write:
     day = chunk.run.business_date
     sample.extend(through=day, now=now)
+    owned = customers.assign_owners()
+    ledger.rebuild()
     usage.ensure_months(day, day + timedelta(days=62))
     rebuilt = usage.rebuild_dirty_blocks(through=day)
-    return lambda: {"blocks": rebuilt}
+    return lambda: {"blocks": rebuilt, "owned": owned}
 
 
 def _features(chunk: RunChunk, _now: datetime) -> Write:

@@ -12,6 +12,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from django.utils import translation
 from django.utils.translation import gettext as _
 
@@ -25,8 +26,6 @@ from signals.terms import TERMS, format_value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    import pandas as pd
 
     from expansion.users.models import User
     from signals.models import Rule
@@ -272,7 +271,7 @@ def _visible(customer_ids: np.ndarray, user: User | None) -> np.ndarray:
 
 
 def _rows(customer_ids: np.ndarray, frame: pd.DataFrame, term: str) -> dict[int, Row]:
-    at = frame.index.get_indexer(customer_ids)
+    at = frame.index.get_indexer(pd.Index(customer_ids))
     values = frame[term].to_numpy(float)[at] if term in frame else np.full(len(at), np.nan)
     value_of = dict(zip(customer_ids.tolist(), values.tolist(), strict=True))
     people = Customer.objects.filter(pk__in=customer_ids.tolist()).values_list("pk", "customer_id", "name", "owner__name")

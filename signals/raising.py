@@ -132,7 +132,8 @@ class _History:
     """The history rows of one call, written by one COPY."""
 
     def __init__(self, run: Run, now: datetime) -> None:
-        self.run, self.now, self.rows = run, now, []
+        self.run, self.now = run, now
+        self.rows: list[tuple[Any, ...]] = []
 
     def note(self, alert_id: int, change: str, state: str, *, before: Any = None, after: Any = None, reason: str = "") -> None:
         self.rows.append((alert_id, change, state, _json(before), _json(after), reason))
@@ -241,12 +242,14 @@ def _end(over: pd.DataFrame, hits: Hits, *, day: date, now: datetime, history: _
 def _wake(stored: pd.DataFrame, hits: Hits, *, now: datetime, history: _History) -> None:
     """Bring back the snoozed alerts whose condition holds tonight."""
     due = []
-    for row in stored[stored["snooze_condition"] != ""].itertuples(index=False):
-        condition = orjson.loads(row.snooze_condition)
-        if condition["term"] in hits.features and row.customer_id in hits.features.index:
-            value = hits.features.loc[row.customer_id, condition["term"]]
+    waiting = stored[stored["snooze_condition"] != ""]
+    found = waiting[["id", "version", "customer_id", "snooze_condition"]].to_numpy().tolist()
+    for alert_id, version, customer_id, said in found:
+        condition = orjson.loads(said)
+        if condition["term"] in hits.features and customer_id in hits.features.index:
+            value = hits.features.loc[customer_id, condition["term"]]
             if _COMPARE[condition["op"]](value, condition["threshold"]):
-                due.append((int(row.id), int(row.version)))
+                due.append((alert_id, version))
     if not due:
         return
     with connection.cursor() as cursor:
@@ -255,7 +258,7 @@ def _wake(stored: pd.DataFrame, hits: Hits, *, now: datetime, history: _History)
             history.note(alert_id, "returned", AlertState.OPEN.value, reason=reason)
 
 
-def _quiet(hits: Hits, hit: pd.MultiIndex, *, day: date) -> pd.MultiIndex:
+def _quiet(hits: Hits, hit: pd.Index, *, day: date) -> pd.Index:
     """Return the (customer, family) that may not fire tonight, after letting go those whose quiet time is over."""
     closed = copy_to_frame(
         "SELECT id, customer_id, family, coalesce(quiet_until::text, '') FROM signals_alert "
@@ -332,7 +335,7 @@ def _add(run: Run, hits: Hits, fresh: np.ndarray, *, alone: np.ndarray, history:
 def _as_written(hits: Hits, positions: np.ndarray, *, day: date) -> pd.DataFrame:
     rows = hits.rows.iloc[positions]
     parts, offers = hits.parts(positions), hits.offers(positions)
-    texts = {"priority_parts": parts, "evidence": rows["evidence"], "guard": rows["guard"], "offer": offers}
+    texts: dict[str, Any] = {"priority_parts": parts, "evidence": rows["evidence"], "guard": rows["guard"], "offer": offers}
     columns: dict[str, Any] = {name: [_json(value) for value in values] for name, values in texts.items()}
     for name in (
         "rule_id",

@@ -66,6 +66,7 @@ class Problem(str):
     """One fault in words; ``place`` is where it is ("name_ja", "when.0.1.threshold", …)."""
 
     __slots__ = ("place",)
+    place: str
 
     def __new__(cls, place: str, text: str) -> Self:
         problem = super().__new__(cls, text)

@@ -36,7 +36,7 @@ GOOD = {
     "complement_missing": {"missing_complements": 1, "health": 75, "weekly_active_ratio": 0.6, "days_since_first_paid": 180},
     "renewal_90": {"days_to_renewal": 90},
     "health_rise": {"health_change_30": 15, "health": 60},
-    "usage_falling": {"usage_change_28": -0.3},
+    "usage_falling": {"usage_change_28": -0.3, "mrr": 1},
     "detractor": {"nps_detractors_90": 1},
 }
 JUST_NOT = {
@@ -51,7 +51,7 @@ JUST_NOT = {
     ],
     "renewal_90": [{"days_to_renewal": 91}, {"days_to_renewal": -1}],
     "health_rise": [{"health_change_30": 14}, {"health": 59}, {"days_since_first_paid": 89}],
-    "usage_falling": [{"usage_change_28": -0.299}],
+    "usage_falling": [{"usage_change_28": -0.299}, {"mrr": 0}],
     "detractor": [{"nps_detractors_90": 0}],
 }  # fmt: skip
 
