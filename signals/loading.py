@@ -23,7 +23,7 @@ from accounts.models import Metric, Product
 from accounts.models.usage import MetricKind
 from expansion import clock, money
 from expansion.copying import copy_to_arrays
-from expansion.periods import months_before
+from expansion.periods import is_business_day, months_before
 from signals import sources
 from signals.compute import holdings, windows
 from signals.terms import TERMS
@@ -35,6 +35,8 @@ _ACTIVITY_TERMS = (
     "weekly_active_users", "weekly_active_ratio", "active_users_28", "active_users_added_28", "departments_active_28",
     "login_minutes_28", "user_days_28",
 )  # fmt: skip
+# New Year and Obon: no national holidays, but offices are closed, and the use of everybody falls.
+_CLOSED = frozenset({*((12, day) for day in (29, 30, 31)), (1, 2), (1, 3), *((8, day) for day in (13, 14, 15, 16))})
 # A trial whose end nobody noted is taken as over after this many days.
 _TRIAL_DAYS = 90
 LOADED = tuple(key for key, term in TERMS.items() if not term.is_score)
@@ -61,6 +63,7 @@ class _Chunk:
             "end": clock.start_of(self.day + timedelta(days=1)),
             **{f"since_{n}": clock.start_of(self.day - timedelta(days=n - 1)) for n in (7, 28, 30, 90)},
             "day_56": self.day - timedelta(days=55),
+            "week": days_of_a_week(self.day),
             "nps_from": months_before(self.day, 12)[0],
             "year_from": months_before(self.day, 12)[0],
             "two_years_from": months_before(self.day, 24)[0],
@@ -114,9 +117,25 @@ def daily(business_date: date, days: Mapping[str, int], *, slot_from: int, slot_
         return {}
     chunk = _chunk(business_date, slot_from, slot_until)
     longest = max(wanted.values())
-    given = _usage_inputs(chunk, _contracts(chunk), days=longest)
+    given = _usage_inputs(chunk, _contracts(chunk), counter_days=longest + _ACTIVITY_DAYS, gauge_days=longest + windows.HOLD_DAYS)
     series = windows.daily_terms(given, days=longest)
     return {term: series[term][-n:] for term, n in wanted.items()}
+
+
+def working_days(last: date, days: int) -> NDArray[np.bool_]:
+    """Tell for each of the days up to ``last`` whether most offices work: business days, but for New Year and Obon."""
+    span = (last - timedelta(days=ago) for ago in reversed(range(days)))
+    return np.array([is_business_day(day) and (day.month, day.day) not in _CLOSED for day in span], dtype=bool)
+
+
+def days_of_a_week(day: date) -> int:
+    """Return how many days up to the day make a week's worth: 7, or where holidays leave fewer than 3 working days
+    of these, as many as hold 5 working days (14 at most)."""
+    working = working_days(day, 14)[::-1]
+    if working[:7].sum() >= 3:
+        return 7
+    enough = np.flatnonzero(np.cumsum(working) >= 5)
+    return int(enough[0]) + 1 if len(enough) else 14
 
 
 def _chunk(business_date: date, slot_from: int, slot_until: int) -> _Chunk:
@@ -124,13 +143,13 @@ def _chunk(business_date: date, slot_from: int, slot_until: int) -> _Chunk:
     return _Chunk(business_date, slot_from, slot_until, rows["id"], rows["slot"].astype(np.int64))
 
 
-def _usage_inputs(chunk: _Chunk, contract: holdings.Holdings, *, days: int) -> windows.UsageInputs:
-    """Read the stored values of every metric; ``days`` is how many days of gauges and counters the asker looks at."""
+def _usage_inputs(chunk: _Chunk, contract: holdings.Holdings, *, counter_days: int, gauge_days: int) -> windows.UsageInputs:
+    """Read the stored values of every metric, so many days of each kind."""
     metrics = list(Metric.objects.order_by("key").values_list("id", "key", "kind"))
     counters = [(pk, key) for pk, key, kind in metrics if kind == MetricKind.COUNTER]
     gauges = [(pk, key) for pk, key, kind in metrics if kind != MetricKind.COUNTER]
-    first_counter_day = chunk.day - timedelta(days=max(days + 28, windows.COUNTER_DAYS) - 1)
-    first_gauge_day = chunk.day - timedelta(days=max(days, 29) + windows.HOLD_DAYS - 1)
+    first_counter_day = chunk.day - timedelta(days=counter_days - 1)
+    first_gauge_day = chunk.day - timedelta(days=gauge_days - 1)
     is_few = len(chunk.ids) <= _FEW
 
     def read(ids: list[int], first: date) -> NDArray[np.float32]:
@@ -144,6 +163,7 @@ def _usage_inputs(chunk: _Chunk, contract: holdings.Holdings, *, days: int) -> w
         counters=read(counter_ids, first_counter_day),
         counter_keys=tuple(key for _, key in counters),
         feed=usage.feed_days(counter_ids, first_counter_day, chunk.day, built=not is_few),
+        working=working_days(chunk.day, counter_days),
         gauges=read([pk for pk, _ in gauges], first_gauge_day),
         gauge_keys=tuple(key for _, key in gauges),
         activity=None,
@@ -241,7 +261,8 @@ def _activity(
 
 def _usage(chunk: _Chunk, contract: holdings.Holdings, active_days: NDArray[np.bool_] | None) -> dict[str, NDArray[np.float64]]:
     """Return the usage terms; the last use is looked for further back where the windows do not show one."""
-    given = replace(_usage_inputs(chunk, contract, days=91), activity=active_days)
+    given = _usage_inputs(chunk, contract, counter_days=windows.COUNTER_DAYS, gauge_days=windows.GAUGE_DAYS)
+    given = replace(given, activity=active_days)
     terms = windows.usage_terms(given)
     ids = dict(Metric.objects.values_list("key", "pk"))
     names = np.array([float(ids[key]) for key in (*given.counter_keys, *given.gauge_keys)] + [np.nan])

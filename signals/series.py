@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from accounts.models.usage import MetricKind
 from signals.compute import windows
+from signals.loading import working_days
 from signals.snapshots import BLOCK_SLOTS
 from signals.terms import TERMS
 
@@ -19,7 +20,8 @@ Weekly = list[float | None]
 # Terms that follow from the usage rows of the customer and today's limits.
 _FROM_USAGE = frozenset(
     {
-        "usage_7", "usage_28", "usage_91", "usage_change_28", "active_days_28", "feature_burst_ratio", "feature_burst_uses_7",
+        "usage_7", "usage_28", "usage_91", "usage_change_28", "active_days_28", "active_days_ratio",
+        "feature_burst_ratio", "feature_burst_uses_7",
         "feature_weekly_uses", "features_used_28", "features_used_ratio", "csv_exports_28", "shares_28", "logins_28", "api_links",
         "api_links_added_28", "seats_used", "seats_used_ratio", "seats_left", "seats_full_days", "storage_used_ratio",
         "quota_used_ratio",
@@ -127,6 +129,7 @@ def _from_usage(customer_pk: int, days: Sequence[date], limits: Mapping[str, flo
             counters=counted[:, :, one],
             counter_keys=counters,
             feed=fed,
+            working=working_days(days[place], reach),
             gauges=measured[:, :, one],
             gauge_keys=gauges,
             activity=None,

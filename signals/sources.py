@@ -21,6 +21,7 @@ LINES = f"""
 SELECT l.customer_id, l.product_id, coalesce(l.quantity, 'NaN')::float8, (l.mrr * 100)::bigint, (l.arr * 100)::bigint,
        (ascii(l.currency) * 256 + ascii(substr(l.currency, 2))) * 256 + ascii(substr(l.currency, 3)),
        (CASE WHEN l.arr <= 0 OR l.cancelled_on <= %(day)s OR later.found THEN -1
+             WHEN l.trial_ends_on >= %(day)s OR l.trial_ends_on IS NULL AND l.status = 'trial' THEN -1
              WHEN l.renews_on > %(day)s THEN l.renews_on - %(day)s
              WHEN l.ends_before > %(day)s THEN l.ends_before - %(day)s ELSE -1 END)::int4,
        coalesce(l.notice_days, 0)::int4,
@@ -65,7 +66,7 @@ ACTIVITY = f"""
 SELECT customer_id, count(*) FILTER (WHERE in_7), count(*) FILTER (WHERE in_28), count(*) FILTER (WHERE in_before),
        coalesce(sum(minutes), 0)::float8, coalesce(sum(days), 0)::bigint
 FROM (
-    SELECT a.customer_id, bool_or(a.day > %(day)s - 7) AS in_7, bool_or(a.day > %(day)s - 28) AS in_28,
+    SELECT a.customer_id, bool_or(a.day > %(day)s - %(week)s) AS in_7, bool_or(a.day > %(day)s - 28) AS in_28,
            bool_or(a.day <= %(day)s - 28) AS in_before, sum(a.minutes) FILTER (WHERE a.day > %(day)s - 28) AS minutes,
            count(*) FILTER (WHERE a.day > %(day)s - 28) AS days
     FROM accounts_activitydaily a {_IN_RANGE.format("a")}

@@ -122,12 +122,14 @@ _USAGE = (
     Term("usage_91", "直近91日の利用回数", "Uses in 91 days", "count", "usage", "no_feed", "機能の利用回数の合計(直近91日)", "Feature uses in the last 91 days", 91,
          noun="times"),
     Term("usage_change_28", "利用回数の変化(28日)", "Change in use over 28 days", "change", "usage", "no_base",
-         "直近28日の1日あたりの利用回数が、その前の28日からどれだけ変わったか(56日より前から使っている取引先だけ)", "How uses per day of the last 28 days differ from those of the 28 days before (only for accounts that used it already before those)", 56, "f8"),
+         "直近28日の1営業日あたりの利用回数が、その前の28日からどれだけ変わったか。休業日(土日祝・年末年始・お盆)は、その取引先が休業日にも使う割合で数える(56日より前から使っている取引先だけ)", "How uses per working day of the last 28 days differ from those of the 28 days before; days off (weekends, holidays, New Year, Obon) count as far as the account uses them (only for accounts that used it already before those)", 56, "f8"),
     Term("active_days_28", "直近28日の利用日数", "Days in use of 28", "days", "usage", "no_usage", "機能の利用または利用者の操作があった日数(直近28日)",
          "Days of the last 28 with feature use or user activity", 28),
+    Term("active_days_ratio", "営業日に対する利用日数", "Days in use per working day", "ratio", "usage", "no_usage", "直近28日の利用日数 ÷ その間の営業日数(最大100%)",
+         "Days in use of the last 28 ÷ the working days among them, at most 100%", 28, "f8"),
     Term("feature_burst_ratio", "一つの機能の急な伸び", "Burst on one feature", "times", "usage", "no_base",
-         "機能ごとに、直近7日の1日あたり回数 ÷ その前91日の1日あたり回数。最も高い機能の値(週7回以上で、前91日の前半にも使われた機能だけ。前の平均が週1回未満なら週1回とみなす)",
-         "Per feature, uses per day of the last 7 days ÷ those of the 91 days before; the highest, among features used at least 7 times that were in use in the first half of the base already (a base below one use a week is taken as one)", 98, "f8"),
+         "機能ごとに、直近7日の1営業日あたり回数 ÷ その前91日の1営業日あたり回数(休業日の数え方は利用回数の変化と同じ)。最も高い機能の値(週7回以上で、前91日の前半にも使われた機能だけ。前の平均が週1回未満なら週1回とみなす)",
+         "Per feature, uses per working day of the last 7 days ÷ those of the 91 days before (days off as for the change in use); the highest, among features used at least 7 times that were in use in the first half of the base already (a base below one use a week is taken as one)", 98, "f8"),
     Term("feature_burst_uses_7", "急に伸びた機能の週の回数", "Uses of the bursting feature in 7 days", "per_week", "usage", "no_base",
          "最も急に伸びた機能の直近7日の回数", "Uses in the last 7 days of the feature that grew most", 7),
     Term("feature_weekly_uses", "最も使う機能の週あたり回数", "Weekly uses of the most used feature", "per_week", "usage", "no_feed",
@@ -149,8 +151,8 @@ _USAGE = (
 )  # fmt: skip
 
 _ACTIVITY = (
-    Term("weekly_active_users", "週次アクティブ", "Weekly active users", "count", "activity", "no_activity", "直近7日に操作のあった利用者の数",
-         "Different users with activity in the last 7 days", 7, noun="people"),
+    Term("weekly_active_users", "週次アクティブ", "Weekly active users", "count", "activity", "no_activity", "直近7日に操作のあった利用者の数(営業日が3日未満の週は、5営業日ぶんさかのぼる。最大14日)",
+         "Different users with activity in the last 7 days (in a week of fewer than 3 working days, as far back as 5 of them reach, 14 days at most)", 7, noun="people"),
     Term("weekly_active_ratio", "週次アクティブ率", "Weekly active share", "ratio", "activity", "no_activity", "週次アクティブ ÷ 契約席数",
          "Weekly active users ÷ seats under contract", 7, "f8"),
     Term("active_users_28", "利用者数(28日)", "Active users in 28 days", "count", "activity", "no_activity", "直近28日に操作のあった利用者の数",

@@ -22,7 +22,8 @@ FULL = 0.9
 _LEAST_FEED_DAYS = 7
 _LEAST_BURST_USES = 7
 _LEAST_BASE_FEED_DAYS = 28
-_LEAST_BASE_PER_DAY = 1 / 7  # a feature that was hardly used is taken as used once a week
+_LEAST_BURST_DAYS = 2  # with fewer working days a week tells nothing
+_LEAST_BASE_PER_DAY = 1 / 5  # a feature that was hardly used is taken as used once a week of five days
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class UsageInputs:
     """The usage of a range of slots, the business date on the last day.
 
     counters  float32 [days ≥ 98, counters, slots] as stored; ``feed`` bool [days, counters]
+    working   bool [days]: offices work; weekends and holidays count as far as the customer uses them
     gauges    float32 [days ≥ 105, gauges, slots] as stored (distinct counts read like gauges)
     activity  bool [28, slots]: somebody of the customer did something on the day; None where no such records arrive
     seats     float64 [slots], NaN where the contract has none; ``quotas`` the same per metric key
@@ -38,6 +40,7 @@ class UsageInputs:
     counters: NDArray[np.float32]
     counter_keys: tuple[str, ...]
     feed: NDArray[np.bool_]
+    working: NDArray[np.bool_]
     gauges: NDArray[np.float32]
     gauge_keys: tuple[str, ...]
     activity: NDArray[np.bool_] | None
@@ -56,31 +59,32 @@ def usage_terms(given: UsageInputs) -> dict[str, Floats]:
     sums = {span: span_sum(known, *span) for span in ((0, 7), (7, 28), (28, 56), (56, 91), (91, 98))}
     sum_7, sum_28 = sums[0, 7], sums[0, 7] + sums[7, 28]
     sum_91 = sum_28 + sums[28, 56] + sums[56, 91]
-    before_7 = sum_91 - sum_7 + sums[91, 98]
-    early = sums[56, 91] + sums[91, 98]
-    fed = {span: given.feed[len(given.feed) - span[1] : len(given.feed) - span[0]].sum(axis=0) for span in _FEED_SPANS}
+    fed_28 = given.feed[-28:].sum(axis=0)
     features = feature_counters(given.counter_keys)
+    uses = known[:, features].sum(axis=1, dtype=np.float64)  # per day and slot, whatever the feature
     any_feed: NDArray[np.bool_] = np.asarray(given.feed[:, features].any(axis=1))
+    days_off = _weight_of_days_off(uses, any_feed, given.working)
     terms: dict[str, Floats] = {}
     for days, total in ((7, sum_7), (28, sum_28), (91, sum_91)):
         is_known = bool(any_feed[-days:].any())
         terms[f"usage_{days}"] = total[features].sum(axis=0) if is_known else np.full(slots, np.nan)
-    terms["usage_change_28"] = _change(
-        now=sum_28[features].sum(axis=0),
-        now_days=int(any_feed[-28:].sum()),
-        before=sums[28, 56][features].sum(axis=0),
-        before_days=int(any_feed[-56:-28].sum()),
-        was_there=early[features].sum(axis=0) > 0,
+    terms["usage_change_28"] = _change(uses, any_feed, given.working, days_off)
+    terms |= _burst(
+        week=sum_7[features],
+        base=(sum_91 - sum_7 + sums[91, 98])[features],
+        early=(sums[56, 91] + sums[91, 98])[features],
+        feed=given.feed[:, features],
+        working=given.working,
+        days_off=days_off,
+        features=features,
     )
-    terms |= _burst(sum_7, before_7, early, fed, features)
-    terms |= _adoption(sum_28, fed[0, 28], features, slots)
+    terms |= _adoption(sum_28, fed_28, features, slots)
     for key, wanted in _NAMED.items():
-        terms[key] = _first_known(given.counter_keys, wanted, sum_28, fed[0, 28], slots)
-    used: NDArray[np.bool_] = np.asarray((known[:, features] > 0).any(axis=1))
-    terms |= _days_in_use(used, given.activity, is_fed=bool(any_feed[-28:].any()))
+        terms[key] = _first_known(given.counter_keys, wanted, sum_28, fed_28, slots)
+    terms |= _days_in_use(uses > 0, given.activity, given.working, is_fed=bool(any_feed[-28:].any()))
     held = {key: hold(given.gauges[:, i]) for i, key in enumerate(given.gauge_keys)}
     terms |= _gauge_terms(held, slots)
-    terms |= _limits(given, held, sum_28, fed[0, 28], slots)
+    terms |= _limits(given, held, sum_28, fed_28, slots)
     return terms
 
 
@@ -130,7 +134,6 @@ def streak(holds: NDArray[np.bool_]) -> NDArray[np.int64]:
     return np.where(broken.any(axis=0), broken.argmax(axis=0), len(holds))
 
 
-_FEED_SPANS = ((0, 7), (0, 28), (7, 98))
 # Terms that count one thing over 28 days, and the counters that may tell: the first that has a feed.
 _NAMED = {
     "csv_exports_28": ("feature.csv_export", "exports", "csv_exports"),
@@ -145,40 +148,67 @@ def feature_counters(keys: Sequence[str]) -> NDArray[np.intp]:
     return np.array(named or range(len(keys)), dtype=np.intp)
 
 
-def _change(*, now: Floats, now_days: int, before: Floats, before_days: int, was_there: NDArray[np.bool_]) -> Floats:
-    """Return the relative change of the mean per feed day.
+def _weight_of_days_off(uses: Floats, feed: NDArray[np.bool_], working: NDArray[np.bool_]) -> Floats:
+    """Return per slot what a weekend or holiday is worth, as a share of a working day: 0 in an office, 1 in a hotel."""
+    on, off = feed & working, feed & ~working
+    if not on.any() or not off.any():
+        return np.zeros(uses.shape[1])
+    on_mean, off_mean = (uses[days].sum(axis=0) / days.sum() for days in (on, off))
+    share = np.divide(off_mean, on_mean, out=np.where(off_mean > 0, 1.0, 0.0), where=on_mean > 0)
+    return np.clip(share, 0.0, 1.0)
 
-    Missing without a base, with too few feed days, and for who was not there before it: a ramp-up is no base.
+
+def _days(feed: NDArray[np.bool_], working: NDArray[np.bool_], days_off: Floats, start: int, stop: int) -> Floats:
+    """Count the feed days from ``start`` until ``stop`` days back, days off by their weight: [slots], or [features, slots]."""
+    span = slice(len(feed) - stop, len(feed) - start)
+    on = working[span] if feed.ndim == 1 else working[span, None]
+    working_days, other_days = (feed[span] & on).sum(axis=0), (feed[span] & ~on).sum(axis=0)
+    return np.asarray(np.add.outer(working_days, 0 * days_off) + np.multiply.outer(other_days, days_off), dtype=np.float64)
+
+
+def _change(uses: Floats, feed: NDArray[np.bool_], working: NDArray[np.bool_], days_off: Floats) -> Floats:
+    """Return the relative change of the uses per day, 28 days against the 28 before.
+
+    Missing without a base, with too few feed days, and for who was not there before the base: a ramp-up is no base.
     """
-    if now_days < _LEAST_FEED_DAYS or before_days < _LEAST_FEED_DAYS:
-        return np.full(now.shape, np.nan)
-    base = np.where((before > 0) & was_there, before / before_days, np.nan)
-    return now / now_days / base - 1
+    if feed[-28:].sum() < _LEAST_FEED_DAYS or feed[-56:-28].sum() < _LEAST_FEED_DAYS:
+        return np.full(uses.shape[1], np.nan)
+    now_days, before_days = (_days(feed, working, days_off, *span) for span in ((0, 28), (28, 56)))
+    now, before = uses[-28:].sum(axis=0), uses[-56:-28].sum(axis=0)
+    was_there = uses[-COUNTER_DAYS:-56].sum(axis=0) > 0
+    is_known = (before > 0) & was_there & (now_days > 0) & (before_days > 0)
+    base = np.divide(before, before_days, out=np.full(before.shape, np.nan), where=is_known)
+    return np.divide(now, now_days, out=np.full(now.shape, np.nan), where=is_known) / base - 1
 
 
 def _burst(
-    sum_7: Floats, before_7: Floats, early: Floats, fed: Mapping[tuple[int, int], NDArray[np.int64]], features: NDArray[np.intp]
+    *,
+    week: Floats,
+    base: Floats,
+    early: Floats,
+    feed: NDArray[np.bool_],
+    working: NDArray[np.bool_],
+    days_off: Floats,
+    features: NDArray[np.intp],
 ) -> dict[str, Floats]:
     """Find the feature that grew most, among those that were in use already in the first half of the base."""
-    usable = np.array([i for i in features if fed[0, 7][i] > 0 and fed[7, 98][i] >= _LEAST_BASE_FEED_DAYS], dtype=np.intp)
+    slots = week.shape[1]
+    usable = np.flatnonzero(feed[-7:].any(axis=0) & (feed[-COUNTER_DAYS:-7].sum(axis=0) >= _LEAST_BASE_FEED_DAYS))
     if len(usable) == 0:
-        nothing = np.full(sum_7.shape[1], np.nan)
-        return {
-            "feature_burst_ratio": nothing,
-            "feature_burst_uses_7": nothing.copy(),
-            "burst_metric_key": np.full(sum_7.shape[1], -1.0),
-        }
-    base = np.maximum(before_7[usable] / fed[7, 98][usable][:, None], _LEAST_BASE_PER_DAY)
-    ratio = sum_7[usable] / fed[0, 7][usable][:, None] / base
-    ratio = np.where((sum_7[usable] >= _LEAST_BURST_USES) & (early[usable] > 0), ratio, -1.0)
+        nothing = np.full(slots, np.nan)
+        return {"feature_burst_ratio": nothing, "feature_burst_uses_7": nothing.copy(), "burst_metric_key": np.full(slots, -1.0)}
+    week_days, base_days = (_days(feed[:, usable], working, days_off, *span) for span in ((0, 7), (7, COUNTER_DAYS)))
+    is_known = (week[usable] >= _LEAST_BURST_USES) & (early[usable] > 0) & (week_days >= _LEAST_BURST_DAYS) & (base_days > 0)
+    pace = np.divide(base[usable], base_days, out=np.zeros(base_days.shape), where=base_days > 0)
+    ratio = np.divide(week[usable], week_days, out=np.full(week_days.shape, -1.0), where=is_known)
+    ratio = np.where(is_known, ratio / np.maximum(pace, _LEAST_BASE_PER_DAY), -1.0)
     best = ratio.argmax(axis=0)
-    highest = np.take_along_axis(ratio, best[None], axis=0)[0]
-    is_known = highest >= 0
-    uses = np.take_along_axis(sum_7[usable], best[None], axis=0)[0]
+    highest, uses = (np.take_along_axis(rows, best[None], axis=0)[0] for rows in (ratio, week[usable]))
+    has_one = highest >= 0
     return {
-        "feature_burst_ratio": np.where(is_known, highest, np.nan),
-        "feature_burst_uses_7": np.where(is_known, uses, np.nan),
-        "burst_metric_key": np.where(is_known, usable[best], -1.0),
+        "feature_burst_ratio": np.where(has_one, highest, np.nan),
+        "feature_burst_uses_7": np.where(has_one, uses, np.nan),
+        "burst_metric_key": np.where(has_one, features[usable[best]], -1.0),
     }
 
 
@@ -200,15 +230,19 @@ def _first_known(keys: Sequence[str], wanted: Sequence[str], sum_28: Floats, fed
     return np.full(slots, np.nan)
 
 
-def _days_in_use(used: NDArray[np.bool_], activity: NDArray[np.bool_] | None, *, is_fed: bool) -> dict[str, Floats]:
-    """Count the days of 28 with feature use or activity, and the days since the last one within the span."""
-    is_known = is_fed or activity is not None
+def _days_in_use(
+    used: NDArray[np.bool_], activity: NDArray[np.bool_] | None, working: NDArray[np.bool_], *, is_fed: bool
+) -> dict[str, Floats]:
+    """Count the days of 28 with feature use or activity, also per working day, and the days since the last one."""
+    nothing = np.full(used.shape[1], np.nan)
     recent = used[-28:] if activity is None else used[-28:] | activity
     any_use = used.copy()
     any_use[-28:] = recent
     since = any_use[::-1].argmax(axis=0).astype(np.float64)
+    count = recent.sum(axis=0).astype(np.float64) if is_fed or activity is not None else nothing
     return {
-        "active_days_28": recent.sum(axis=0).astype(np.float64) if is_known else np.full(used.shape[1], np.nan),
+        "active_days_28": count,
+        "active_days_ratio": np.minimum(count / max(int(working[-28:].sum()), 1), 1.0),
         "usage_recency_days": np.where(any_use.any(axis=0), since, np.nan),
     }
 

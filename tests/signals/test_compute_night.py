@@ -143,11 +143,17 @@ def test_usage_terms_come_from_blocks_and_a_few_customers_from_rows_alike(book, 
     usage.append(frame, batch_id=None)
     usage.rebuild_dirty_blocks(through=D)
     from_rows = features()
+    # days off count by how much they are used: 98 days, the base of which 47 had a feed
+    working = loading.working_days(D, 98)
+    fed = np.array([n < 7 or n % 2 == 1 or n == 60 for n in reversed(range(98))])
+    used = np.array([2.0 if n < 7 else float(n % 2 == 1) for n in reversed(range(98))])
+    weight = min(used[fed & ~working].mean() / used[fed & working].mean(), 1)
+    week, base = ((fed[s] & working[s]).sum() + weight * (fed[s] & ~working[s]).sum() for s in (slice(-7, None), slice(None, -7)))
     row = from_rows.loc[a.pk]
     assert row[["usage_7", "usage_28", "active_days_28", "usage_recency_days"]].tolist() == [14, 14 + 11, 7 + 11, 0]
     assert row[["seats_used", "seats_used_ratio", "seats_left", "seats_full_days"]].tolist() == [9, 0.9, 1, 16]
     assert row[["quota_used_ratio", "storage_used_ratio", "quota_metric"]].tolist() == [0.86, 0.86, storage]
-    assert row["feature_burst_ratio"] == pytest.approx(2 / (46 / 47))
+    assert row["feature_burst_ratio"] == pytest.approx(14 / week / (46 / base))
     assert row[["feature_burst_uses_7", "feature_burst_metric", "features_used_ratio"]].tolist() == [14, report, 1]
     assert row[["capacity_price_year", "capacity_units"]].tolist() == [5000 * 12, 1]
     assert from_rows.loc[b.pk, ["usage_7", "usage_28", "usage_91", "usage_recency_days"]].tolist() == [0, 0, 5, 60]
@@ -309,7 +315,7 @@ def test_the_change_in_health_compares_with_the_snapshot_of_thirty_days_ago(book
     a, *_ = book
     model = scoring.published_model()
     frame = features()
-    weak = frame.assign(weekly_active_ratio=0.45, usage_change_28=0.1, features_used_ratio=0.9, active_days_28=20.0)
+    weak = frame.assign(weekly_active_ratio=0.45, usage_change_28=0.1, features_used_ratio=0.9, active_days_ratio=0.9)
     storing.put_scores(ago(30), scoring.score(weak, business_date=ago(30), model=model, with_trend=False), is_newest=False)
     strong = weak.assign(weekly_active_ratio=0.8)
     made = scoring.score(strong, business_date=D, model=model).features

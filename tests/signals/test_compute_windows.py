@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import numpy as np
 import pytest
 
+from signals import loading
 from signals.compute import windows
 
 NAN = np.nan
 
 
-def inputs(counters=None, gauges=None, *, feed=None, seats=10.0, quotas=None, activity=None, slots=1):
+def inputs(counters=None, gauges=None, *, feed=None, seats=10.0, quotas=None, activity=None, working=None, slots=1):
     """Put single columns of days (the last one is the business date) into the shape of the store."""
     counters, gauges = counters or {}, gauges or {}
 
@@ -24,7 +27,9 @@ def inputs(counters=None, gauges=None, *, feed=None, seats=10.0, quotas=None, ac
     stored = block(counters, windows.COUNTER_DAYS)
     fed = ~np.isnan(stored).all(axis=2) if feed is None else feed
     return windows.UsageInputs(
-        counters=stored, counter_keys=tuple(counters), feed=fed, gauges=block(gauges, windows.GAUGE_DAYS), gauge_keys=tuple(gauges),
+        counters=stored, counter_keys=tuple(counters), feed=fed,
+        working=np.ones(len(stored), dtype=bool) if working is None else working,
+        gauges=block(gauges, windows.GAUGE_DAYS), gauge_keys=tuple(gauges),
         activity=activity, seats=np.full(slots, seats),
         quotas={key: np.full(slots, limit) for key, limit in (quotas or {}).items()},
     )  # fmt: skip
@@ -87,7 +92,7 @@ def test_the_feature_that_grew_most_is_named_with_its_growth():
 def test_a_feature_hardly_used_before_is_measured_against_once_a_week():
     days = np.zeros(98)
     days[0], days[-7:] = 1, 2
-    assert terms({"feature.a": days}, feed=np.ones((98, 1), dtype=bool))["feature_burst_ratio"] == pytest.approx(14)
+    assert terms({"feature.a": days}, feed=np.ones((98, 1), dtype=bool))["feature_burst_ratio"] == pytest.approx(10)
 
 
 def test_a_feature_that_began_lately_is_no_burst():
@@ -153,14 +158,23 @@ def test_daily_series_end_with_the_value_of_the_day():
         assert series[term][-1] == pytest.approx(now[term], nan_ok=True)
 
 
-def slow(values, fed, gauge, seats):
+def slow(values, fed, working, gauge, seats):
     """One slot at a time, day by day, as the definitions read."""
     n = len(values)
     day = [(0.0 if np.isnan(v) else float(v)) if f else None for v, f in zip(values, fed, strict=True)]
+    on = [v for v, w in zip(day, working, strict=True) if v is not None and w]
+    off = [v for v, w in zip(day, working, strict=True) if v is not None and not w]
+    weight = 0.0
+    if on and off:
+        mean_on, mean_off = sum(on) / len(on), sum(off) / len(off)
+        weight = min(mean_off / mean_on, 1.0) if mean_on > 0 else float(mean_off > 0)
 
     def total(start, stop):
-        inside = [v for v in day[n - stop : n - start] if v is not None]
-        return sum(inside), len(inside)
+        inside = [(v, w) for v, w in zip(day[n - stop : n - start], working[n - stop : n - start], strict=True) if v is not None]
+        return sum(v for v, _ in inside), sum(1.0 if w else weight for _, w in inside)
+
+    def feed_days(start, stop):
+        return sum(bool(f) for f in fed[n - stop : n - start])
 
     held = None
     for ago in range(14):
@@ -169,6 +183,7 @@ def slow(values, fed, gauge, seats):
             break
     (week, week_days), (month, month_days), (before, before_days) = total(0, 7), total(0, 28), total(28, 56)
     (base, base_days), (early, _) = total(7, 98), total(56, 98)
+    worked = sum(1 for w in working[-28:] if w)
     made = {
         "usage_7": week if any(fed[-7:]) else NAN,
         "usage_28": month if any(fed[-28:]) else NAN,
@@ -176,12 +191,13 @@ def slow(values, fed, gauge, seats):
         "usage_change_28": NAN,
         "feature_burst_ratio": NAN,
         "active_days_28": float(sum(1 for v in day[-28:] if v)) if any(fed[-28:]) else NAN,
+        "active_days_ratio": min(sum(1 for v in day[-28:] if v) / worked, 1.0) if any(fed[-28:]) else NAN,
         "seats_used_ratio": NAN if held is None else held / seats,
     }
-    if month_days >= 7 and before_days >= 7 and before > 0 and early > 0:
+    if feed_days(0, 28) >= 7 and feed_days(28, 56) >= 7 and before > 0 and early > 0 and month_days and before_days:
         made["usage_change_28"] = month / month_days / (before / before_days) - 1
-    if week_days and base_days >= 28 and week >= 7 and early > 0:
-        made["feature_burst_ratio"] = week / week_days / max(base / base_days, 1 / 7)
+    if feed_days(0, 7) and feed_days(7, 98) >= 28 and week >= 7 and early > 0 and week_days >= 2 and base_days:
+        made["feature_burst_ratio"] = week / week_days / max(base / base_days, 1 / 5)
     return made
 
 
@@ -195,11 +211,14 @@ def test_all_slots_at_once_equal_one_by_one(seed):
     fed = (rng.random(98) < rng.choice([0.3, 0.9, 1.0])) | ~np.isnan(values).all(axis=1)
     gauge = rng.integers(0, 12, (105, slots)).astype(np.float32)
     gauge[rng.random(gauge.shape) < 0.93] = NAN
-    given = inputs({"feature.a": values}, {"seats_used": gauge}, feed=fed[:, None], slots=slots)
+    working = rng.random(98) < 0.65
+    quiet = rng.random((98, slots)) < rng.random(slots)
+    values[~working[:, None] & quiet] = NAN
+    given = inputs({"feature.a": values}, {"seats_used": gauge}, feed=fed[:, None], working=working, slots=slots)
     before = given.counters.copy(), given.gauges.copy()
     found = windows.usage_terms(given)
     for slot in range(slots):
-        for term, expected in slow(values[:, slot], fed, gauge[:, slot], 10.0).items():
+        for term, expected in slow(values[:, slot], fed, working, gauge[:, slot], 10.0).items():
             assert found[term][slot] == pytest.approx(expected, nan_ok=True), (term, slot)
     np.testing.assert_array_equal(given.counters, before[0])
     np.testing.assert_array_equal(given.gauges, before[1])
@@ -221,3 +240,35 @@ def test_no_slot_depends_on_its_neighbours():
 def test_no_slots_give_empty_terms():
     found = windows.usage_terms(inputs({"feature.a": np.zeros((98, 0))}, {"seats_used": np.zeros((105, 0))}, slots=0))
     assert {values.shape for values in found.values()} == {(0,)}
+
+
+def test_a_holiday_week_is_no_fall_for_an_office_and_none_for_a_hotel():
+    working = np.tile([True] * 5 + [False] * 2, 14)
+    working[-12:-5] = False  # a week of holidays within the last 28 days
+    office = np.where(working, 10.0, 0.0)
+    hotel = np.full(98, 10.0)
+    given = inputs({"feature.a": np.stack([office, hotel], axis=1)}, working=working, slots=2)
+    found = windows.usage_terms(given)
+    assert found["usage_change_28"].tolist() == pytest.approx([0.0, 0.0])
+    assert found["feature_burst_ratio"].tolist() == pytest.approx([1.0, 1.0])
+    assert found["active_days_28"].tolist() == [15, 28]
+    assert found["active_days_ratio"].tolist() == [1.0, 1.0]
+
+
+def test_a_week_without_two_working_days_is_no_burst():
+    working = np.tile([True] * 5 + [False] * 2, 14)
+    working[-6:] = False
+    office = np.where(working, 10.0, 0.0)
+    assert np.isnan(windows.usage_terms(inputs({"feature.a": office}, working=working))["feature_burst_ratio"][0])
+
+
+@pytest.mark.parametrize(
+    ("day", "days"),
+    [
+        pytest.param("2026-06-30", 7, id="an ordinary week"),
+        pytest.param("2026-05-06", 13, id="the end of Golden Week"),
+        pytest.param("2026-01-03", 13, id="New Year"),
+    ],
+)
+def test_a_week_of_holidays_reaches_further_back(day, days):
+    assert loading.days_of_a_week(date.fromisoformat(day)) == days
