@@ -28,6 +28,7 @@ FOLDERS = {
     "playbooks": "playbooks",
     "templates/triage": "playbooks",
     "expansion/dashboards": "dashboards",
+    "templates/customers": "dashboards",
     "templates/dashboards": "dashboards",
     "templates/metrics": "dashboards",
 }

@@ -58,12 +58,8 @@ def search(request: SignedIn) -> HttpResponse:
 
 def find(words: str, *, user: User) -> list[Found]:
     """Return the visible customers whose name, reading, domain or ID holds the words; names that begin so come first."""
-    wanted = Q()
-    for reading in _readings(words):
-        wanted |= Q(name__icontains=reading) | Q(name_kana__icontains=reading) | Q(name_key__icontains=reading)
-    wanted |= Q(domain__istartswith=words) | Q(customer_id__istartswith=words)
     visible = Customer.objects.visible_to(user).filter(merged_into__isnull=True)
-    customers = list(visible.filter(wanted).select_related("owner").order_by("name_kana", "name", "pk")[: MOST * 5])
+    customers = list(visible.filter(matching(words)).select_related("owner").order_by("name_kana", "name", "pk")[: MOST * 5])
     customers.sort(key=lambda customer: not customer.name.lower().startswith(words.lower()))
     customers = customers[:MOST]
     leads: dict[int, int] = {}
@@ -71,6 +67,14 @@ def find(words: str, *, user: User) -> list[Found]:
         alerts = Alert.objects.visible_to(user).leading().filter(customer__in=customers)
         leads = dict(alerts.values_list("customer_id", "pk"))
     return [Found(customer=customer, lead_alert=leads.get(customer.pk)) for customer in customers]
+
+
+def matching(words: str) -> Q:
+    """Tell a customer whose name or reading holds the words, or whose domain or ID begins with them."""
+    wanted = Q(domain__istartswith=words) | Q(customer_id__istartswith=words)
+    for reading in _readings(words):
+        wanted |= Q(name__icontains=reading) | Q(name_kana__icontains=reading) | Q(name_key__icontains=reading)
+    return wanted
 
 
 def find_rules(words: str) -> list[tuple[RuleVersion, str]]:
