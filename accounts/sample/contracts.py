@@ -48,7 +48,9 @@ class Period:
 
     @property
     def amount(self) -> Decimal:
-        """The price of one billing period, after discount: whole yen, or cents."""
+        """The price of one billing period, after discount: whole yen, or cents; a trial is free."""
+        if self.trial_ends_on is not None:
+            return Decimal(0)
         full = self.unit * self.quantity * self.billing_months * (100 - self.discount) / 100
         return round_half_up(full, 0 if self.unit == self.unit.to_integral_value() else 2)
 

@@ -82,12 +82,14 @@ def profile(number: int, given: Company) -> Profile:
     employees = _between(round(rng.lognormvariate(4.75, 1.05)), 8, 6000)
     if part not in {CALM, GONE, YOUNG, CONSIDERING}:
         employees = _between(employees, 45, 700)
-    seats = _between(round(employees * rng.uniform(0.14, 0.48)), 4, 800)
+    seats = _between(round(employees * rng.uniform(0.14, 0.48)), 10, 800)
     if part not in {CALM, GONE, YOUNG, CONSIDERING}:
         seats = _between(seats, 60 if part == "complement" else 26, 160)
     begins, gone_on, term = _dates(number, part, turn, given, rng)
     # Planted customers are ordinary ones but for what is planted.
     warmth = rng.gauss(0, 1) if part in {CALM, GONE, YOUNG} else rng.uniform(-0.3, 0.5)
+    if part in {"seats", "asked", "refused"}:  # all seats are taken, but not by people who come every week
+        warmth -= 0.8
     habit, share = _habit(part, warmth, rng), _seat_share(part, warmth, rng)
     return Profile(
         number=number,

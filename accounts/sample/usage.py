@@ -32,7 +32,7 @@ _INTENSITY = {
     "feature.csv_export": 0.45, "feature.audit_log": 0.4, "feature.workflow": 1.1, "feature.esign": 0.5, "feature.analytics": 0.5,
 }  # fmt: skip
 _LEAST_A_DAY = 3.0
-_KEEN, _LIGHT = 0.62, 0.10
+_KEEN, LIGHT_WEEKS = 0.62, 0.42
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def block(number: int, people: Sequence[tuple[Profile, History]], given: Company
             factors[row] = days.burst(key)
     # 18 of 20 seats are 0.9 and would count as full: calm customers stay below.
     used = np.where(ratio < 0.9, np.floor(ratio * seats), np.minimum(np.ceil(ratio * seats), seats)) * (level > 0)
-    chance = keen * _KEEN + (1 - keen) * _LIGHT
+    chance = keen * _KEEN + (1 - keen) * LIGHT_WEEKS / 5
     active = used * np.minimum(chance * pull, 0.97)
     column = np.arange(count)
     per_day = {}
@@ -141,7 +141,7 @@ class _Days:
         if self.who.part.startswith("falling"):
             level = level * (1 - 0.35 * self.since(self.fell, lasting=75, rising=12))
         if self.who.has("rise"):
-            level = level * (1.2 - 0.45 * self.since(26, lasting=400, rising=10))  # who comes anew does less
+            level = level * (1.25 - 0.57 * self.since(26, lasting=400, rising=10))  # who comes anew does less
         return level
 
     def seat_ratio(self, rng: Random) -> np.ndarray:
@@ -301,7 +301,7 @@ def activity_rows(laid: Block, *, first: date, last: date) -> Iterator[pd.DataFr
     number = laid.numbers[row_of]
     user = np.arange(len(row_of)) - np.repeat(np.cumsum(most) - most, most)
     # Who is keen stays keen: a number per user, spread evenly.
-    keenness = (user * 0.6180339887 + number * 0.37) % 1.0
+    keenness = (user * 0.7548776662 + number * 0.37) % 1.0
     department = (user // 7 + number) % len(DEPARTMENTS)
     used = laid.gauges["seats_used"]
     for _starts, here in _months(laid, first, last):
@@ -311,13 +311,14 @@ def activity_rows(laid: Block, *, first: date, last: date) -> Iterator[pd.DataFr
             if not first <= on <= last:
                 continue
             works = np.flatnonzero((user < used[row_of, column]) & (laid.working[row_of, column] > 0))
-            who = row_of[works]
-            chance = (
-                np.where(keenness[works] < laid.keen_users[who, column], _KEEN, _LIGHT)
-                * laid.pull[who, column]
-                * laid.working[who, column] ** 0.5
-            )
-            came = works[_hashed(laid.seed, number[works], user[works], on.toordinal()) < chance]
+            who, pull = row_of[works], laid.pull[row_of[works], column]
+            is_keen = keenness[works] < laid.keen_users[who, column]
+            dice = _hashed(laid.seed, number[works], user[works], on.toordinal())
+            comes_often = dice < _KEEN * pull * laid.working[who, column] ** 0.5
+            # The others have their day of the week, and come in four weeks of ten, in turn.
+            is_their_day = (user[works] * 7 + number[works]) % 5 == on.weekday()
+            turn = (user[works] * 0.5698402910 + number[works] * 0.13 + on.toordinal() // 7 * 0.4) % 1.0
+            came = works[np.where(is_keen, comes_often, is_their_day & (turn < LIGHT_WEEKS * pull))]
             amount = _hashed(laid.seed + 1, number[came], user[came], on.toordinal())
             parts.append(
                 pd.DataFrame(

@@ -158,7 +158,9 @@ def _month(said: Voice, month: date, who: Profile, given: Company, rng: Random, 
     day = add_business_days(month + timedelta(days=int(when * 24)), 0)
     kind = "meeting" if keen < 0.45 else "call" if keen < 0.60 else "mail"
     if keen < 0.80 + 0.08 * who.warmth and who.owner_email and not _keeps_away(who, month, given):
-        contact = said.contacts[0 if which < 0.5 else 1]
+        # Every third month the decider is met.
+        is_review = month.month % 3 == who.number % 3
+        contact, kind = (said.contacts[0], "meeting") if is_review else (said.contacts[1], kind)
         said.touches.append((_at(day, 10 + int(which * 7)), kind, contact.contact_id, _note(kind, text, who), "", None))
     # NPS in May and November.
     if month.month in {5, 11} and who.begins:
