@@ -39,6 +39,9 @@ from expansion.errors import DomainError
 
 _FILE_LOCK: Final = 7_210_005
 _DATASET_LOCK: Final = 7_210_006
+# A chunk is a transaction.  Rows of usage are small, and only gathered here.
+ROWS_AT_ONCE = 20_000
+USAGE_ROWS_AT_ONCE = 50_000
 _WAITING_AT_ONCE: Final = 20_000
 _REPEATS_SHOWN: Final = 100
 
@@ -133,7 +136,8 @@ class _Counts:
 
 def _apply_file(batch: ImportBatch, path: Path, *, now: datetime, on_progress: OnProgress | None) -> None:
     dataset = DATASETS[batch.dataset]
-    with parsing.table(path, name=batch.filename, encoding=batch.encoding or "auto") as table:
+    at_once = USAGE_ROWS_AT_ONCE if dataset.name == "usage" else ROWS_AT_ONCE
+    with parsing.table(path, name=batch.filename, encoding=batch.encoding or "auto", rows_at_once=at_once) as table:
         plan = mapping.plan(dataset, table.header, mapping=batch.mapping)
         notes = {
             "encoding": table.encoding, "delimiter": table.delimiter, "unused_columns": list(plan.unused),

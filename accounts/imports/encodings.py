@@ -50,15 +50,16 @@ def detect(path: Path, *, wanted: str = "auto") -> str:
             return codec
     if wanted != "auto":
         return {"utf-16": _without_mark(sample), "euc-jp": _euc(path)}.get(wanted, wanted)
-    if _looks_like_utf_16(sample):
+    if _looks_like_utf_16(sample) and _fits(path, _without_mark(sample)):
         return _without_mark(sample)
     if _ISO_2022_ESCAPE.search(sample) and _fits(path, "iso2022_jp_ext"):
         return "iso2022_jp_ext"
     if _fits(path, "utf-8"):
         return "utf-8"
-    candidates = [codec for codec in ("cp932", *_EUC) if _fits(path, codec)]
+    good, bad, first_bad = _lines_in_utf_8(path)
+    candidates = [codec for codec in ("cp932", *_EUC) if _fits(path, codec)] if bad > good else []
     if not candidates:
-        raise Undecodable(_first_bad_line(path))
+        raise Undecodable(first_bad)
     return max(candidates, key=lambda codec: _likelihood(sample, codec))
 
 
@@ -95,9 +96,10 @@ def _euc(path: Path) -> str:
 def _looks_like_utf_16(sample: bytes) -> bool:
     """ASCII signs in UTF-16 leave every other byte empty; a delimiter and a line end are always among them."""
     even, odd = sample[::2].count(0), sample[1::2].count(0)
-    if not even + odd:
+    if max(even, odd) * 20 <= len(sample) or max(even, odd) <= 20 * min(even, odd):
         return False
-    return max(even, odd) > 20 * min(even, odd) and max(even, odd) * 20 > len(sample)
+    text = sample.decode(_without_mark(sample), "ignore")
+    return "\0" not in text and ("\n" in text or "\r" in text)
 
 
 def _without_mark(sample: bytes) -> str:
@@ -116,17 +118,21 @@ def _likelihood(sample: bytes, codec: str) -> float:
     return (len(_JAPANESE.findall(joined)) - 2 * len(_HALF_KANA.findall(joined))) / len(joined)
 
 
-def _first_bad_line(path: Path) -> int:
-    """Return the line on which the likeliest of the encodings stops fitting: the one that gets furthest."""
-    reached = 1
-    for codec in ("utf-8", "cp932", "euc_jp"):
-        decoder, line = codecs.getincrementaldecoder(codec)("strict"), 0
-        with path.open("rb") as file:
-            for raw in file:
-                line += 1
-                try:
-                    decoder.decode(raw)
-                except UnicodeDecodeError:
-                    break
-        reached = max(reached, line)
-    return reached
+def _lines_in_utf_8(path: Path) -> tuple[int, int, int]:
+    """Return how many lines beyond ASCII are UTF-8, how many are not, and the first that is not.
+
+    A file that is mostly UTF-8 with a few lines of something else often fits CP932 or EUC-JP by accident,
+    as nonsense; by line it shows what it is.
+    """
+    good = bad = first_bad = 0
+    with path.open("rb") as file:
+        for number, raw in enumerate(file, start=1):
+            if raw.isascii():
+                continue
+            try:
+                raw.decode("utf-8")
+                good += 1
+            except UnicodeDecodeError:
+                bad += 1
+                first_bad = first_bad or number
+    return good, bad, first_bad

@@ -23,7 +23,6 @@ import numpy.typing as npt
 
 from accounts.imports import encodings, sheets
 
-ROWS_AT_ONCE: Final = 50_000
 # A line that broke makes the rest of its chunk be read again; more than this many and the file is not what it says.
 _MOST_BAD_QUOTES: Final = 1_000
 _LONGEST_CELL: Final = 1 << 17
@@ -79,7 +78,7 @@ class Table:
 
 
 @contextlib.contextmanager
-def table(path: Path, *, name: str = "", encoding: str = "auto", rows_at_once: int = ROWS_AT_ONCE) -> Iterator[Table]:
+def table(path: Path, *, name: str = "", encoding: str = "auto", rows_at_once: int = 20_000) -> Iterator[Table]:
     """Open a file as a table.
 
     ``name`` is what it was called, for its ending; where the bytes are clearly something else

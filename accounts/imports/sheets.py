@@ -115,10 +115,19 @@ def _sheet(path: str) -> Iterator[Any]:
         if "EncryptedPackage" in archive.namelist():
             yield {"refused": _PROTECTED}
             return
+    # openpyxl does without numpy, which would take more memory than most workbooks.
+    sys.modules["numpy"] = None  # type: ignore[assignment]
     import openpyxl  # noqa: PLC0415  (only ever loaded here, in the child, after its limits are set)
 
-    values = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
-    formulas = openpyxl.load_workbook(path, read_only=True, data_only=False, keep_links=False)
+    # By open file, not by name: an upload has no ending, and openpyxl judges files by theirs.
+    with Path(path).open("rb") as one, Path(path).open("rb") as other:
+        values = openpyxl.load_workbook(one, read_only=True, data_only=True, keep_links=False)
+        formulas = openpyxl.load_workbook(other, read_only=True, data_only=False, keep_links=False)
+        yield from _rows_of(values, formulas)
+
+
+def _rows_of(values: Any, formulas: Any) -> Iterator[Any]:
+    """Yield the first visible sheet, its values beside its formulas: a formula without a value shows only so."""
     shown = [name for name in values.sheetnames if values[name].sheet_state == "visible" and hasattr(values[name], "iter_rows")]
     if not shown:
         yield {"refused": _EMPTY}

@@ -48,7 +48,15 @@ class Command(BaseCommand):
         as_json: bool,
         **options: Any,
     ) -> None:
-        translation.activate(_language())
+        with translation.override(_language()):
+            result = self._imported(dataset, file, source, mapping, encoding, is_rehearsal=dry_run)
+            if as_json:
+                self.stdout.write(json.dumps(result.as_json(), ensure_ascii=False))
+            else:
+                for line in _sentences(result):
+                    self.stdout.write(line)
+
+    def _imported(self, dataset: str, file: str, source: str, mapping: str | None, encoding: str, *, is_rehearsal: bool) -> Result:
         try:
             with tempfile.TemporaryDirectory(prefix="kizashi-import-") as folder:
                 path = _spooled(Path(folder)) if file == "-" else Path(file)
@@ -57,10 +65,9 @@ class Command(BaseCommand):
                     "filename": "" if file == "-" else path.name,
                     "mapping_text": None if mapping is None else Path(mapping).read_text(encoding="utf-8-sig"),
                 }  # fmt: skip
-                if dry_run:
-                    result = receiving.rehearse(path, **asked)
-                else:
-                    result = receiving.apply(receiving.receive(path, **asked), now=asked["now"])
+                if is_rehearsal:
+                    return receiving.rehearse(path, **asked)
+                return receiving.apply(receiving.receive(path, **asked), now=asked["now"])
         except DomainError as refused:
             raise CommandError(str(refused)) from None
         except OSError as error:
@@ -69,11 +76,6 @@ class Command(BaseCommand):
             ) from None
         except UnicodeDecodeError:
             raise CommandError(_("The mapping %(file)s is not UTF-8. Save it as UTF-8.") % {"file": mapping}) from None
-        if as_json:
-            self.stdout.write(json.dumps(result.as_json(), ensure_ascii=False))
-        else:
-            for line in _sentences(result):
-                self.stdout.write(line)
 
 
 def _language() -> str:
