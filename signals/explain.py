@@ -76,18 +76,33 @@ class Explained:
         return said
 
 
-def explain(customer: Customer, *, business_date: date, rule_key: str | None = None) -> list[Explained]:
+def explain(
+    customer: Customer,
+    *,
+    business_date: date,
+    rule_key: str | None = None,
+    versions: Sequence[RuleVersion] | None = None,
+    stored: pd.DataFrame | None = None,
+) -> list[Explained]:
     """Explain every published rule (or one) for the customer at the close of the date.
 
     Reads the snapshot of the date; where there is none, the features are made for this customer alone.
+    A page that has read them already hands in the published ``versions`` and ``stored``, what
+    ``snapshots.values_of`` gave for ``terms_of(versions)`` and a span of days.
     """
-    versions = [version for version in rules.published() if rule_key is None or version.rule.key == rule_key]
-    compiled = [masks.compile(v.body, key=v.rule.key, family=v.rule.family, version_id=v.pk) for v in versions]
-    frame = _frame(customer, business_date, compiled)
+    known = rules.published() if versions is None else versions
+    versions = [version for version in known if rule_key is None or version.rule.key == rule_key]
+    compiled = _compiled(versions)
+    frame = _frame(customer, business_date, compiled, stored)
     window = {"slot_from": customer.slot, "slot_until": customer.slot + 1}
     daily = scoring.rule_days(business_date, compiled, **window) if masks.needed_days(compiled) else {}
     found = masks.distances(compiled, frame, daily)
     return [_explained(version, one, frame) for version, one in zip(versions, found, strict=True)]
+
+
+def terms_of(versions: Sequence[RuleVersion]) -> list[str]:
+    """Return the terms that explaining the rules reads from a snapshot."""
+    return _terms(_compiled(versions))
 
 
 def nearly(explained: Sequence[Explained], *, most: int = 5) -> list[Explained]:
@@ -96,10 +111,22 @@ def nearly(explained: Sequence[Explained], *, most: int = 5) -> list[Explained]:
     return sorted(near, key=lambda one: (one.unmet > 1, one.distance or 0.0))[:most]
 
 
-def _frame(customer: Customer, business_date: date, compiled: Sequence[masks.CompiledRule]) -> pd.DataFrame:
+def _compiled(versions: Sequence[RuleVersion]) -> list[masks.CompiledRule]:
+    return [masks.compile(v.body, key=v.rule.key, family=v.rule.family, version_id=v.pk) for v in versions]
+
+
+def _terms(compiled: Sequence[masks.CompiledRule]) -> list[str]:
+    return list(dict.fromkeys((*masks.needed_terms(compiled), "mrr", "seats", *snapshots.TEXTS.values())))
+
+
+def _frame(
+    customer: Customer, business_date: date, compiled: Sequence[masks.CompiledRule], stored: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """Return one row with the terms that the rules read, and the texts that they may be scoped by."""
-    terms = list(dict.fromkeys((*masks.needed_terms(compiled), "mrr", "seats", *snapshots.TEXTS.values())))
-    stored = snapshots.values_of(customer.slot, terms, [business_date])
+    terms = _terms(compiled)
+    if stored is None:
+        stored = snapshots.values_of(customer.slot, terms, [business_date])
+    stored = stored.loc[[business_date], terms]
     if stored.isna().all(axis=None):
         made = loading.features(business_date, customer.slot, customer.slot + 1)
         stored = scoring.score(made, business_date=business_date, model=scoring.published_model()).features.reindex(columns=terms)

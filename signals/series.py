@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 
 import numpy as np
+import pandas as pd
 from django.db import connection
 from numpy.typing import NDArray
 
@@ -28,7 +29,7 @@ _FROM_USAGE = frozenset(
     }
 )  # fmt: skip
 # Limits that stand in the snapshot of the last day: what the usage of earlier weeks is measured against.
-_LIMITS = ("seats", "seats_used_ratio", "storage_used_ratio", "quota_used_ratio", "quota_metric")
+LIMITS = ("seats", "seats_used_ratio", "storage_used_ratio", "quota_used_ratio", "quota_metric")
 
 
 def series(customer_pk: int, term: str, *, until: date, weeks: int = 12) -> Weekly:
@@ -36,18 +37,27 @@ def series(customer_pk: int, term: str, *, until: date, weeks: int = 12) -> Week
     return weekly(customer_pk, [term], until=until, weeks=weeks)[term]
 
 
-def weekly(customer_pk: int, terms: Sequence[str], *, until: date, weeks: int = 12) -> dict[str, Weekly]:
+def days_of(until: date, *, weeks: int = 12) -> list[date]:
+    """Return the day and the same weekday of the weeks before, oldest first."""
+    return [until - timedelta(weeks=back) for back in reversed(range(weeks))]
+
+
+def weekly(
+    customer_pk: int, terms: Sequence[str], *, until: date, weeks: int = 12, known: pd.DataFrame | None = None
+) -> dict[str, Weekly]:
     """Return the weekly values of several terms, oldest first; None where a value is not known.
 
     From the snapshots where there are any; for weeks before the first run from the usage rows (against
-    today's contract) and, for counts of days to or since a date, by counting.  Two statements at most.
+    today's contract) and, for counts of days to or since a date, by counting.  Two statements at most; one
+    less where a page hands in as ``known`` what ``snapshots.values_of`` gave for the terms, LIMITS and ``days_of``.
     """
-    days = [until - timedelta(weeks=back) for back in reversed(range(weeks))]
-    stored = _stored(customer_pk, list(dict.fromkeys((*terms, *_LIMITS))), days)
+    days = days_of(until, weeks=weeks)
+    names = list(dict.fromkeys((*terms, *LIMITS)))
+    stored = _stored(customer_pk, names, days) if known is None else {name: known[name].to_numpy(np.float64) for name in names}
     found = {term: stored[term] for term in terms}
     lacking = [term for term in terms if term in _FROM_USAGE and np.isnan(found[term]).any()]
     if lacking:
-        made = _from_usage(customer_pk, days, {key: float(stored[key][-1]) for key in _LIMITS})
+        made = _from_usage(customer_pk, days, {key: float(stored[key][-1]) for key in LIMITS})
         for term in lacking:
             known = made.get(term, np.full(weeks, np.nan))
             found[term] = np.where(np.isnan(found[term]), known, found[term])
