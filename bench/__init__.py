@@ -1,0 +1,3 @@
+"""Measurements against peers and limits; ``python -m bench`` runs them all."""
+
+MODULES = ("alerts", "nightly")
