@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 
 from expansion.serve.processes import Child, Family
 from expansion.serve.servers import private_servers
@@ -47,6 +48,8 @@ def _start_servers() -> None:
 
 
 if not XDIST_WORKER:
+    if settings.configured:
+        raise pytest.UsageError("Unset DJANGO_SETTINGS_MODULE: the settings were read before the tests' own servers were there.")
     _forget_the_environment()
     _start_servers()
 elif os.environ["REDIS_URL"].startswith("redis+socket:"):
@@ -56,10 +59,9 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "expansion.settings"
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure() -> None:
-    from django.conf import settings
-
     from expansion import translations
 
+    settings.REDIS_URL = os.environ["REDIS_URL"]
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.STORAGES = settings.STORAGES | {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
     if not XDIST_WORKER:
