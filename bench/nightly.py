@@ -99,7 +99,7 @@ def _tell(run: Run, taken: float) -> None:
     if "BENCH_LOG" not in os.environ:
         return
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    spent = {phase: 0.0 for phase in runs.PHASES}
+    spent = dict.fromkeys(runs.PHASES, 0.0)
     for chunk in run.chunks.all():
         spent[chunk.phase] += (chunk.finished_at - chunk.started_at).total_seconds()
     phases = ", ".join(f"{phase} {seconds:.3f}" for phase, seconds in spent.items())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from copy import deepcopy
 from datetime import UTC, datetime
 
+import numpy as np
 import pandas as pd
 import pytest
 from django.utils import translation
@@ -22,13 +23,15 @@ SHIPPED = {item["key"]: item["body"] for item in defaults.read("rules.yaml")}
 NAN = float("nan")
 
 
-def fires(key: str, **values: float) -> bool:
+def fires(key: str, *, days: dict[str, list[float]] | None = None, **values: float) -> bool:
+    """Tell whether the shipped rule fires on the values; by default they were the same on each of the last 90 days."""
     frame = pd.DataFrame([values], index=pd.Index([1], name="customer_id"), dtype=float)
-    return len(masks.evaluate([masks.compile(SHIPPED[key])], frame)) == 1
+    daily = {term: np.array(days[term] if days else [value] * 90)[:, None] for term, value in values.items()}
+    return len(masks.evaluate([masks.compile(SHIPPED[key])], frame, daily)) == 1
 
 
 GOOD = {
-    "seats_near_limit": {"seats_used_ratio": 0.9, "seats_full_days": 7},
+    "seats_near_limit": {"seats_used_ratio": 0.9},
     "quota_80": {"quota_used_ratio": 0.8},
     "feature_burst": {"feature_burst_ratio": 3.0, "feature_burst_uses_7": 20},
     "wau_over": {"weekly_active_ratio": 0.8, "weekly_active_users": 10},
@@ -40,7 +43,7 @@ GOOD = {
     "detractor": {"nps_detractors_90": 1},
 }
 JUST_NOT = {
-    "seats_near_limit": [{"seats_used_ratio": 0.899}, {"seats_full_days": 6}],
+    "seats_near_limit": [{"seats_used_ratio": 0.899}],
     "quota_80": [{"quota_used_ratio": 0.799}],
     "feature_burst": [{"feature_burst_ratio": 2.99}, {"feature_burst_uses_7": 19}, {"usage_change_28": -0.3}],
     "wau_over": [{"weekly_active_ratio": 0.799}, {"weekly_active_users": 9}],
@@ -66,6 +69,19 @@ def test_a_shipped_rule_does_not_fire_just_beside_it(key, less):
     assert not fires(key, **GOOD[key] | less)
 
 
+@pytest.mark.parametrize(
+    ("days", "expected"),
+    [
+        pytest.param([0.5, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9], True, id="seven days in a row"),
+        pytest.param([0.9, 0.9, 0.5, 0.9, 0.9, 0.9, 0.9, 0.9], False, id="five days in a row"),
+        pytest.param([0.9, 0.9, 0.9, 0.9, NAN, 0.9, 0.9, 0.9], False, id="a day is not known"),
+        pytest.param([0.9, 0.9, 0.9, 0.9, 0.9, 0.9], False, id="only six days are known"),
+    ],
+)
+def test_seats_have_to_stay_near_the_limit_for_a_week(days, expected):
+    assert fires("seats_near_limit", seats_used_ratio=0.9, days={"seats_used_ratio": days}) is expected
+
+
 @pytest.mark.parametrize(("key", "term"), [(key, term) for key, values in GOOD.items() for term in values])
 def test_a_shipped_rule_does_not_fire_on_missing_data(key, term):
     assert not fires(key, **GOOD[key] | {term: NAN})
@@ -83,7 +99,7 @@ def test_a_body_survives_reading_and_writing():
     for body in SHIPPED.values():
         stored = rules.RuleBody.from_json(body).to_json()
         assert rules.RuleBody.from_json(stored).to_json() == stored
-        assert stored["when"][0][0]["sustained_days"] is None
+    assert rules.RuleBody.from_json(SHIPPED["quota_80"]).to_json()["when"][0][0]["sustained_days"] is None
 
 
 def changed(key: str = "quota_80", **parts: object) -> dict:
@@ -158,7 +174,7 @@ def test_a_rule_is_a_sentence_in_english():
 
 def test_a_rule_is_a_sentence_in_japanese():
     assert rules.sentence(SHIPPED["seats_near_limit"], "ja") == (
-        "席の使用率が90%以上で、かつ席の使用率90%以上の連続日数が7日以上のとき、CS担当にアラート(アップセル)を出し、3営業日以内の着手を求めます。"
+        "席の使用率が90%以上の日が7日連続のとき、CS担当にアラート(アップセル)を出し、3営業日以内の着手を求めます。"
         "同じ取引先には30日に1回までです。"
     )
 
