@@ -103,6 +103,7 @@ class Board:
 
     filters: Filters
     as_of: date
+    language: str
     f: Retention
     before: Retention | None
     cards: tuple[Card, ...]
@@ -124,6 +125,12 @@ class Board:
     def is_empty(self) -> bool:
         """Tell whether nobody in the scope paid at either end or renews: nothing to show."""
         return not self.f.start_mrr and not self.f.end_mrr and not self.due_total.accounts
+
+    @property
+    def due_said(self) -> str:
+        """How many customers renew, and what they are worth a year."""
+        count = formats.count(len(self.due_total.accounts), "customers", language=self.language)
+        return f"{count} · {formats.money_short(self.due_total.arr, currency=self.due.currency, language=self.language)}"
 
     @property
     def goal(self) -> Decimal | None:
@@ -162,7 +169,7 @@ def board(filters: Filters, *, user: User, as_of: date, language: str) -> Board:
     lead = max(gains, key=lambda key: gains[key])
     total = due.within(kpis.WINDOWS[-1])
     return Board(
-        filters=filters, as_of=as_of, f=f, before=before,
+        filters=filters, as_of=as_of, language=language, f=f, before=before,
         cards=_cards(f, before, due, filters, goals, language=language), waterfall=bars, trend=points,
         due=due, due_rows=tuple(_due_row(window, filters) for window in due.windows), due_total=total,
         due_bands=tuple(band for band, count in total.by_band if count or band != "insufficient"),

@@ -116,6 +116,15 @@ class Drill:
         return self.metric in CHANGED
 
     @property
+    def other_end(self) -> str:
+        """Which end of the period stands beside the amount, where the amount itself is the other one."""
+        return {"nrr": "start", "retained": "start", "end": "start", "start": "end", "logo": "end"}.get(self.metric, "")
+
+    @property
+    def has_both_ends(self) -> bool:
+        return not self.other_end and not self.is_of_changes and self.metric != "renewals"
+
+    @property
     def ratio(self) -> Decimal | None:
         """The rate that the rows explain, where the figure is one."""
         rates = {"nrr": "nrr", "grr": "grr", "logo": "logo_retention", "upsell": "upsell_rate", "cross_sell": "cross_sell_rate"}

@@ -28,7 +28,7 @@
 
   function waterfall(plot, numbers, c) {
     const { bars, floor } = numbers;
-    const isLying = plot.clientWidth < 430;
+    const isLying = plot.clientWidth < 380;
     const colour = { total: c.neutral, up: c.up, down: c.down, new: c.surface };
     const bottoms = bars.map((bar) => (bar.kind === "total" ? floor : Math.min(bar.base, bar.base + bar.amount)));
     const tops = bars.map((bar) => Math.max(bar.kind === "total" ? bar.amount : Math.max(bar.base, bar.base + bar.amount), floor));
@@ -49,6 +49,7 @@
       [isLying ? "y" : "x"]: at, [isLying ? "x" : "y"]: isLying ? most + room : tops[at], xanchor: isLying ? "right" : "center", yanchor: isLying ? "middle" : "bottom",
       text: bar.text, font: { family: c.font, size: c.size, color: ink(bar), weight: 500 }, captureevents: true,
     }));
+    if (isLying) bars.forEach((bar, at) => annotations.push(label(c, { xref: "paper", x: 0, y: at, xanchor: "left", yanchor: "middle", xshift: -104, text: bar.name, font: { family: c.font, size: 12.5, color: c.ink } })));
     const shapes = [];
     let level = 0;
     bars.forEach((bar, at) => {
@@ -58,11 +59,18 @@
       if (bar.kind === "total" && floor > 0 && level > floor) shapes.push(torn(at, floor, most, isLying, c.surface));
       if (isLying && at < bars.length) shapes.push({ type: "line", xref: "paper", x0: -0.4, x1: 1, y0: at + 0.5, y1: at + 0.5, line: { color: c.line, width: 1 } });
     });
-    const names = { tickvals: places, ticktext: bars.map((bar) => bar.name), fixedrange: true, zeroline: false, showgrid: false, tickfont: { color: c["ink-2"], size: 11.5 }, ticks: "", automargin: false };
+    const names = { tickvals: places, ticktext: bars.map((bar) => (isLying ? bar.name : wrapped(bar.name))), fixedrange: true, zeroline: false, showgrid: false, tickfont: { color: c["ink-2"], size: bars.length > 8 ? 10.5 : 11.5 }, ticks: "", automargin: false };
     const amounts = { range: [floor, most + room], fixedrange: true, showgrid: false, zeroline: false, showticklabels: false, showline: false };
     return [[trace], layoutOf(c, isLying
-      ? { xaxis: amounts, yaxis: { ...names, range: [bars.length - 0.5, -0.5], tickfont: { color: c.ink, size: 12.5 } }, margin: { l: 104, r: 2, t: 0, b: 0 }, annotations, shapes }
-      : { xaxis: { ...names, range: [-0.5, bars.length - 0.5], showline: true, linecolor: c["line-strong"], linewidth: 1, tickangle: 0 }, yaxis: amounts, margin: { l: 0, r: 0, t: 4, b: 22 }, annotations, shapes })];
+      ? { xaxis: amounts, yaxis: { ...names, range: [bars.length - 0.5, -0.5], showticklabels: false }, margin: { l: 104, r: 2, t: 0, b: 0 }, annotations, shapes }
+      : { xaxis: { ...names, range: [-0.5, bars.length - 0.5], showline: true, linecolor: c["line-strong"], linewidth: 1, tickangle: 0 }, yaxis: amounts, margin: { l: 0, r: 0, t: 4, b: 32 }, annotations, shapes })];
+  }
+  // Two short lines under a bar: at the blank nearest to the middle, or where Japanese has its dot.
+  function wrapped(name) {
+    const breaks = [...name.matchAll(/ |(?<=・)/g)].map((found) => found.index);
+    if (name.length < 9 && !name.includes("・") || !breaks.length) return name;
+    const at = breaks.reduce((best, place) => (Math.abs(place - name.length / 2) < Math.abs(best - name.length / 2) ? place : best));
+    return `${name.slice(0, at)}<br>${name.slice(at).trimStart()}`;
   }
   function torn(at, floor, most, isLying, colour) {
     const reach = most - floor, middle = floor + reach * 0.07, high = reach * 0.022, teeth = 12, points = [];
@@ -81,7 +89,7 @@
       const pad = Math.max((high - low) * 0.18, 0.5);
       const [bottom, top] = [Math.floor(low - pad), Math.ceil(high + pad)];
       const axis = row ? "yaxis2" : "yaxis", ref = row ? "y2" : "y";
-      axes[axis] = { domain: row ? [0, 0.42] : [0.5, 1], range: [bottom, top], fixedrange: true, zeroline: false, showgrid: false, tickvals: [bottom, top], ticktext: [`${bottom}`, `${top}`], tickfont: { color: c["ink-3"], size: 11 }, showline: false, ticklen: 0, side: "left" };
+      axes[axis] = { domain: row ? [0, 0.42] : [0.5, 1], range: [bottom, top], fixedrange: true, zeroline: false, showgrid: false, tickvals: [bottom], ticktext: [`${bottom}`], tickfont: { color: c["ink-3"], size: 11 }, showline: false, ticklen: 0, side: "left" };
       traces.push({ type: "scatter", mode: known.length > 1 ? "lines" : "markers", x: places, y: line.values, yaxis: ref, connectgaps: false, cliponaxis: false, line: { color: row ? c["ink-2"] : c.up, width: row ? 2 : 2.5 }, marker: { color: row ? c["ink-2"] : c.up, size: 6 }, text: line.texts, hovertemplate: `${line.name} %{text}<extra></extra>` });
       shapes.push({ type: "line", xref: "paper", x0: 0, x1: 1, yref: ref, y0: bottom, y1: bottom, line: { color: c.line, width: 1 } });
       if (line.target !== null) {
@@ -90,7 +98,8 @@
         annotations.push(label(c, { xref: "paper", yref: ref, x: isFree ? 0 : 1, y: line.target, xanchor: isFree ? "left" : "right", yanchor: "bottom", text: line.target_text, font: { family: c.font, size: 11.5, color: c["ink-3"] } }));
       }
       const last = line.values.findLastIndex((value) => value !== null);
-      if (last >= 0) annotations.push(label(c, { xref: "paper", yref: ref, x: 1, y: line.values[last], xanchor: "left", xshift: 6, yanchor: "middle", align: "left", text: `<b>${line.last}</b><br>${line.name}` }));
+      // Two labels instead of one in bold: plotly writes <b> as a style attribute, which the policy forbids.
+      if (last >= 0) for (const [text, weight, yshift] of [[line.last, 600, 7], [line.name, 400, -8]]) annotations.push(label(c, { xref: "paper", yref: ref, x: 1, y: line.values[last], xanchor: "left", xshift: 4, yanchor: "middle", yshift, text, font: { family: c.font, size: 12.5, weight, color: c.ink } }));
     });
     const ends = [0, Math.floor(places.length / 2), places.length - 1];
     ends.forEach((at, order) => annotations.push(label(c, { x: at, y: 0, xref: "x", yref: "paper", yanchor: "top", yshift: -4, xanchor: ["left", "center", "right"][order], text: numbers.days[at], font: { family: c.font, size: 11.5, color: c["ink-3"] } })));
@@ -104,14 +113,14 @@
     for (const plot of $$(".plot[data-chart]")) {
       if (!plot.clientWidth) continue;
       const numbers = JSON.parse(plot.dataset.numbers);
-      const isLying = plot.dataset.chart === "waterfall" && plot.clientWidth < 430;
+      const isLying = plot.dataset.chart === "waterfall" && plot.clientWidth < 380;
       plot.classList.toggle("lying", isLying);
       const [traces, layout] = kinds[plot.dataset.chart](plot, numbers, c);
       Plotly.react(plot, traces, { ...layout, width: plot.clientWidth, height: isLying ? numbers.bars.length * 37 : plot.clientHeight }, config);
       if (!plot.dataset.bound) {
         plot.dataset.bound = "yes";
         plot.on("plotly_click", (event) => drill(hrefOf(numbers, event.points[0].curveNumber, event.points[0].pointIndex)));
-        plot.on("plotly_clickannotation", (event) => numbers.bars && drill(numbers.bars[event.index]?.href));
+        plot.on("plotly_clickannotation", (event) => numbers.bars && drill(numbers.bars[event.index % numbers.bars.length].href));
       }
     }
   }
