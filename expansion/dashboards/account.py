@@ -56,6 +56,9 @@ _MOST_LINES = 400
 _GAP_DAYS = 45
 # Who is named first: those who decide, then those who help, use and pay.
 _ROLES = (ContactRole.DECISION_MAKER, ContactRole.EXECUTIVE, ContactRole.CHAMPION, ContactRole.USER, ContactRole.BILLING)
+_KINDS = (
+    ProductKind.PLAN, ProductKind.CAPACITY, ProductKind.ADDON, ProductKind.PRODUCT, ProductKind.SERVICE, ProductKind.SEAT,
+)  # fmt: skip
 _OFFERS = ("proposal", "offer", "refusal")
 
 
@@ -71,6 +74,7 @@ class OpenAlert:
     priority: int
     raised_on: date
     due_on: date
+    is_over: bool
     is_lead: bool
     is_stopped: bool
     owner: str
@@ -477,6 +481,7 @@ def _alert(
         priority=found["priority"],
         raised_on=date.fromisoformat(found["raised"]),
         due_on=due,
+        is_over=due < clock.today(),
         is_lead=found["lead"],
         is_stopped=found["stopped"],
         owner=found["owner"] or "",
@@ -642,9 +647,9 @@ def _chart(
             weeks, about = small_lines.week_highs(values), _("Highest day of each week.")
         case _:
             weeks = small_lines.week_levels(values)
-            about = TERMS["seats_used"].definition(language) if is_seats else _("Newest reading of each week.")
+            about = TERMS["seats_used"].definition(language) if is_seats else _("Newest reading at the end of each week.")
     weeks = small_lines.from_first(weeks, first)
-    newest = next((value for value in reversed(weeks[-3:]) if value is not None), None)
+    newest = weeks[-1]
     if is_seats:
         now = formats.number(newest) if has_limit else _seats(newest, language)
     elif metric["kind"] == MetricKind.COUNTER and not has_limit:
@@ -692,7 +697,8 @@ def _held_by_week(rows: Sequence[ContractLine], products: Sequence[Mapping[str, 
         holdings.Item(
             pk=product["id"], code=product["code"], kind=product["kind"], family=product["family"], tier=product["tier"],
             price_year=np.nan, included_seats=product["seats"],
-            quota={key: float(limit) for key, limit in (product["quota"] or {}).items()}, complements=tuple(product["complements"] or ()),
+            quota={key: float(limit) for key, limit in (product["quota"] or {}).items()},
+            complements=tuple(product["complements"] or ()),
         )
         for product in products
     ]  # fmt: skip
@@ -814,7 +820,7 @@ def _people(customer: Any, *, is_hidden: bool) -> tuple[cards.Person, ...]:
                 id=contact["id"],
                 name=cards.masked(contact["name"]) if is_hidden else contact["name"],
                 about=" ".join(part for part in (contact["department"], contact["title"]) if part),
-                role=str(ContactRole(contact["role"]).label) if contact["role"] else "",
+                role=cards.role_name(contact["role"]),
                 last_on=clock.day_of(datetime.fromisoformat(last["at"])) if last else None,
                 last_kind=timeline.touch_name(last["kind"])[0] if last else "",
                 nps=contact["nps"],
@@ -935,7 +941,7 @@ def _holdings(
     codes = {products[pk]["code"] for pk in held | tried if pk in products}
     wanted = {code for pk in held if pk in products for code in products[pk]["complements"] or ()} - codes
     made = []
-    for pk, product in products.items():
+    for pk, product in sorted(products.items(), key=lambda one: _KINDS.index(one[1]["kind"])):
         if pk in held:
             state = "held"
         elif pk in tried:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from expansion.dashboards.customers import CustomerRow, Place
     from expansion.htmx import SignedIn
 
+# What an administrator types to get customers.
+_COMMANDS = {"import": "./run manage import_data customers customers.csv", "sample": "./run sample"}
 # The terms whose definitions the list shows, in the order of its columns.
 _DEFINED = ("health", "health_change_30", "seats_used", "seats", "arr", "days_to_renewal")
 
@@ -48,6 +50,7 @@ def accounts(request: SignedIn) -> HttpResponse:
         "sorts": _sorts(),
         "headings": _headings(at),
         "nobody": customers.NOBODY,
+        "commands": _COMMANDS,
         "defined": [(TERMS[key].name(language), TERMS[key].definition(language)) for key in _DEFINED],
     }
     response = respond(request, "customers/list.html", context, partial=["customers/_found.html", "customers/_sort_swap.html"])
@@ -174,7 +177,8 @@ def _exported(request: SignedIn) -> tuple[list[str], Iterator[list[tables.Cell]]
 def _cells(row: CustomerRow, bands: dict[str, str], segments: dict[str, str]) -> list[tables.Cell]:
     return [
         row.customer_id, row.name, row.name_kana, row.industry, row.domain, bands[row.band], row.score, row.change,
-        segments[row.segment], row.plan, row.seats_used, row.seats, row.arr, row.currency, row.renews_on, row.owner, row.team, row.alerts,
+        segments[row.segment], row.plan, row.seats_used, row.seats, row.arr, row.currency, row.renews_on, row.owner, row.team,
+        row.alerts,
     ]  # fmt: skip
 
 

@@ -17,6 +17,9 @@ DAYS = WEEKS * 7
 WIDTH, HEIGHT = 100.0, 28.0
 # A counter with a limit is measured over this window (signals.terms: quota_used_ratio).
 LIMIT_DAYS = 28
+# A gauge holds as long as the term seats_used takes it.
+HOLD_DAYS = 14
+_WEEK_ENDS = range(6, DAYS, 7)
 _HEADROOM = 1.08
 
 Series = Sequence[float | None]
@@ -40,16 +43,21 @@ def week_sums(values: NDArray[np.float64], fed: NDArray[np.bool_]) -> list[float
 def limit_sums(values: NDArray[np.float64], fed: NDArray[np.bool_]) -> list[float | None]:
     """Return at the end of each week what a counter counted in the window that its limit is for."""
     counted = np.where(np.isnan(values), 0.0, values)
-    ends = range(6, DAYS, 7)
-    return [
-        float(counted[max(end - LIMIT_DAYS + 1, 0) : end + 1].sum()) if fed[max(end - LIMIT_DAYS + 1, 0) : end + 1].any() else None
-        for end in ends
-    ]
+    made: list[float | None] = []
+    for end in _WEEK_ENDS:
+        window = slice(max(end - LIMIT_DAYS + 1, 0), end + 1)
+        made.append(float(counted[window].sum()) if fed[window].any() else None)
+    return made
 
 
 def week_levels(values: NDArray[np.float64]) -> list[float | None]:
-    """Return the newest reading of a gauge in each week; None for a week without one."""
-    return [float(known[-1]) if len(known := week[~np.isnan(week)]) else None for week in _by_week(values)]
+    """Return the newest reading of a gauge at the end of each week, not older than HOLD_DAYS; None where there is none."""
+    made: list[float | None] = []
+    for end in _WEEK_ENDS:
+        recent = values[max(end - HOLD_DAYS + 1, 0) : end + 1]
+        known = recent[~np.isnan(recent)]
+        made.append(float(known[-1]) if len(known) else None)
+    return made
 
 
 def week_highs(values: NDArray[np.float64]) -> list[float | None]:
