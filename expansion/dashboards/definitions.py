@@ -20,6 +20,7 @@ from expansion import clock
 from expansion.dashboards import rule_form, rule_wording
 from expansion.errors import DomainError
 from expansion.htmx import may, page, respond, wants_part
+from playbooks import catalogue
 from playbooks.models import PlaybookVersion
 from signals import alerts, preview, rules, terms
 from signals.models import Rule, RuleVersion
@@ -335,9 +336,8 @@ def _term_choices(language: str) -> list[tuple[str, str]]:
 
 
 def _playbooks(language: str) -> dict[str, str]:
-    column = "title_ja" if language.startswith("ja") else "title_en"
     published = PlaybookVersion.objects.filter(state="published").select_related("playbook").order_by("playbook_id")
-    return {version.playbook.key: version.body.get(column) or version.playbook.key for version in published}
+    return {version.playbook.key: catalogue.read(version.body).name.said(language) for version in published}
 
 
 def _history(edited: Rule, *, language: str, playbooks: dict[str, str]) -> list[Historic]:

@@ -62,7 +62,7 @@ def rule_parts() -> list[Part]:
 
 
 def exception_parts() -> list[Part]:
-    return parts(_("except when %(conditions)s."))
+    return parts(_("except when %(conditions)s"))
 
 
 def cooldown_parts() -> list[Part]:
