@@ -441,6 +441,7 @@ WITH lines AS (
     GROUP BY 1, 2 HAVING bool_or(l.source = w.source) OR count(DISTINCT l.customer_id) = 1
 )
 SELECT w.id FROM accounts_waitingrow w
+JOIN accounts_importbatch b ON b.id = w.batch_id AND b.state = 'done' -- the counts of others tell how far they came
 WHERE w.resolved_at IS NULL AND (%(source)s IS NULL OR (w.source = %(source)s AND w.external_customer_id = %(external_id)s)) AND (
     w.waits_for = 'line' AND (w.source, w.external_customer_id) IN (SELECT source, line_id FROM lines)
     OR w.waits_for <> 'line' AND (
