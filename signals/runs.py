@@ -32,6 +32,8 @@ _FANNED_OUT = {"features", "alerts"}
 # A dead worker's chunk is taken up again after at most a lease and a tick: under 120 seconds.
 LEASE_SECONDS = 50
 HEARTBEAT_SECONDS = 15
+# A chunk that takes longer than this hangs: its lease is no longer renewed, and another attempt takes it over.
+LONGEST_SECONDS = 900
 MOST_ATTEMPTS = 8
 _SCHEDULER_LOCK = 7_210_101
 
@@ -161,12 +163,14 @@ def claim(run: Run, *, worker: str, chunk_id: int | None = None) -> RunChunk | N
 
 @contextlib.contextmanager
 def lease_kept(chunk: RunChunk) -> Iterator[None]:
-    """Renew the lease from a thread of its own while the work goes on."""
+    """Renew the lease from a thread of its own while the work goes on, up to LONGEST_SECONDS."""
     over = threading.Event()
 
     def beat() -> None:
         try:
-            while not over.wait(HEARTBEAT_SECONDS):
+            for _ in range(LONGEST_SECONDS // HEARTBEAT_SECONDS):
+                if over.wait(HEARTBEAT_SECONDS):
+                    return
                 _renew(chunk)
         finally:
             connection.close()

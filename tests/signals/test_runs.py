@@ -53,11 +53,8 @@ def test_a_run_finds_what_is_there_and_counts_it(customers):
     assert raised() == book.EXPECTED
     assert run.scores == HealthScore.objects.count() + RfmScore.objects.count()
     assert set(RunChunk.objects.values_list("state", flat=True)) == {"done"}
-    assert list(RunChunk.objects.filter(phase="alerts").order_by("slot_from").values_list("slot_from", flat=True)) == [
-        0,
-        8192,
-        16384,
-    ]
+    chunks = RunChunk.objects.filter(phase="alerts").order_by("slot_from").values_list("slot_from", "slot_until")
+    assert list(chunks) == [(0, 8192), (8192, 16384)]
     assert set(Standing.objects.values_list("as_of", flat=True)) == {DAY}
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -32,13 +31,13 @@ class Command(BaseCommand):
         if last > clock.day_of(now):
             raise CommandError(f"{last} lies in the future: choose a day that is over.")
         days = [first + timedelta(days=offset) for offset in range((last - first).days + 1)]
-        results = [self._run(day, now=now, as_json=options["json"]) for day in days]
+        results = [self._run(day, now=now, as_json=options["json"], verbosity=options["verbosity"]) for day in days]
         if options["json"]:
             self.stdout.write(json.dumps(results if options["through"] else results[0]))
 
-    def _run(self, day: date, *, now: Any, as_json: bool) -> dict[str, Any]:
+    def _run(self, day: date, *, now: datetime, as_json: bool, verbosity: int) -> dict[str, Any]:
         started = time.monotonic()
-        is_watched = sys.stderr.isatty()
+        is_watched = self.stderr.isatty() or verbosity > 1
 
         def on_progress(what: str, done: int, total: int) -> None:
             if is_watched:
