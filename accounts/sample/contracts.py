@@ -116,7 +116,7 @@ class _Story:
         who, as_of, rng = self.who, self.given.as_of, self.rng
         planned: list[tuple[date, str]] = []
         if who.has("trial"):
-            planned.append((as_of - timedelta(days=who.turn * 5 % 17), "trial"))
+            planned.append((as_of - timedelta(days=(who.turn * 5 + 12) % 17), "trial"))
         if who.has("discounted"):
             planned.append((as_of - timedelta(days=6 + who.turn * 7 % 22), "discount_ends"))
         if who.has("refused"):
@@ -284,10 +284,10 @@ class _Story:
         self.term_end = add_months(day, who.term_months)
         seats = self._plan_line().quantity
         is_quiet = who.is_planted and abs((as_of - day).days) < 125
-        if not is_quiet and shrinks < 0.07 and seats > 8:
-            seats = max(5, seats - max(1, round(seats * (0.08 + 0.15 * how_much))))
-        elif not is_quiet and grows < 0.14:
-            seats += max(1, round(seats * (0.06 + 0.16 * how_much)))
+        if not is_quiet and shrinks < 0.12 and seats > 8:
+            seats = max(5, seats - max(1, round(seats * (0.10 + 0.25 * how_much))))
+        elif not is_quiet and grows < 0.05:
+            seats += max(1, round(seats * (0.10 + 0.25 * how_much)))
         for line in list(self.lines.values()):
             changes: dict[str, object] = {"billing_months": 12 if self.pays_yearly else 1}
             if ITEMS[line.item].kind == "plan":
@@ -339,7 +339,7 @@ class _Story:
 
     def _add_seats(self, day: date) -> None:
         plan = self._plan_line()
-        more = max(1, round(plan.quantity * self.rng.uniform(0.08, 0.26)))
+        more = max(1, round(plan.quantity * self.rng.uniform(0.15, 0.50)))
         as_co_term = self.rng.random() < 0.25 and plan.item != "FK-LITE"
         if as_co_term:
             line = self._open("FK-SEAT", day, more, co_term=True)
@@ -393,7 +393,7 @@ class _Story:
     def _cut_seats(self, day: date) -> None:
         line = self._plan_line()
         if line.quantity > 12 and not self.who.term_months:
-            self._change(line, day, quantity=line.quantity - max(1, round(line.quantity * 0.1)))
+            self._change(line, day, quantity=line.quantity - max(1, round(line.quantity * 0.2)))
 
     def _own(self, code: str, day: date) -> None:
         if code not in self.told.owned:
@@ -508,7 +508,7 @@ def _charges_of(periods: list[Period], until: date) -> Iterator[tuple[date, Deci
 def _event(dice: float) -> str:
     edge = 0.0
     for what, chance in (
-        ("seats", 0.021),
+        ("seats", 0.006),
         ("plan", 0.0045),
         ("product", 0.006),
         ("addon", 0.004),

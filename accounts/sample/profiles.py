@@ -145,13 +145,13 @@ def _dates(number: int, part: str, turn: int, given: Company, rng: Random) -> tu
             0 if is_monthly else 12,
         )
     if part == YOUNG:
-        return as_of - timedelta(days=rng.randint(75, 160)), None, 0 if is_monthly else 12
+        return as_of - timedelta(days=rng.randint(2, 160)), None, 0 if is_monthly else 12
     if part == GONE:
         span = max(1, (as_of - first).days - 80)
         gone = (first + timedelta(days=60 + rng.randrange(span))).replace(day=1)
         return add_months(gone, -12 * rng.choice((1, 2, 2, 3, 4))), gone, 0 if is_monthly else 12
     if "renewal_due" in behaviours.PARTS.get(part, (0, ()))[1]:
-        renewal = as_of + timedelta(days=16 + turn * 23 % 75 if part != "star" else 70 + turn * 7 % 15)
+        renewal = as_of + timedelta(days=16 + (turn * 23 + 8) % 75 if part != "star" else 70 + turn * 7 % 15)
         return add_months(renewal, -12 * rng.choice((2, 3, 3, 4, 5))), None, 12
     if part != CALM:
         begins = as_of - timedelta(days=330 + rng.randrange(1500))

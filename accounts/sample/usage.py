@@ -131,12 +131,12 @@ class _Days:
         return up * down
 
     def level(self, closing: np.ndarray, rng: Random) -> np.ndarray:
-        """How busy the customer is: it settles in over eight weeks, peaks at the closings, fades before it goes."""
+        """How busy the customer is: it settles in over four weeks, peaks at the closings, fades before it goes."""
         trend = 1 + rng.uniform(-0.06, 0.12) * self.from_anchor / 365
         # A slow swing of its own; two customers are never in step.
         swing = 1 + 0.04 * np.sin((self.from_anchor / rng.uniform(50, 110) + rng.random()) * 2 * np.pi)
         season = 1 + (0.24 if self.who.has("seasonal") else 0.03) * closing
-        arrival = np.clip(0.35 + 0.65 * self.age / 56, 0, 1)
+        arrival = np.clip(0.75 + 0.25 * self.age / 28, 0, 1)
         level = np.maximum(trend, 0.3) * swing * season * arrival * self.fade * self._is_there()
         if self.who.part.startswith("falling"):
             level = level * (1 - 0.35 * self.since(self.fell, lasting=75, rising=12))
@@ -152,7 +152,7 @@ class _Days:
             ratio = np.where(self.place > self.anchor - 150, 0.89, ratio)
         if self.who.has("rise"):
             ratio = 0.44 + 0.26 * self.since(26, lasting=400, rising=10)
-        ratio = ratio * np.clip(0.5 + 0.5 * self.age / 75, 0, 1)
+        ratio = ratio * np.clip(0.65 + 0.35 * self.age / 60, 0, 1)
         for what, day in self.told.ramps:
             if what == "seats":
                 top = (day - self.first).days
@@ -195,7 +195,7 @@ class _Days:
         pull = np.ones(self.count)
         if self.who.part.startswith("falling"):
             pull = 1 - 0.40 * self.since(self.fell, lasting=75, rising=12)
-        return pull * self.fade * np.clip(0.5 + 0.5 * self.age / 56, 0, 1)
+        return pull * self.fade * np.clip(0.75 + 0.25 * self.age / 42, 0, 1)
 
     def use_of(self, key: str, rng: Random) -> tuple[float, int]:
         """Return how keenly the feature is used (0: not at all) and from which place on."""

@@ -347,7 +347,7 @@ def _planted(said: Voice, who: Profile, given: Company) -> None:
         for days in (41, 23):
             said.tickets.append(Ticket(_at(ago(days), 10), _at(ago(days), 16), "p4", 5, "検索結果が出ない", escalated=False))
     if who.has("trial"):
-        day = as_of - timedelta(days=turn * 5 % 17)
+        day = as_of - timedelta(days=(turn * 5 + 12) % 17)
         said.events.append((_at(day, 9, 30), "trial_started", {"product": "FA-AUDIT"}))
         said.events.append((_at(day + timedelta(days=30), 9), "trial_ended", {"product": "FA-AUDIT"}))
     if who.part.startswith("falling"):
