@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from accounts.models import Customer
 from expansion import formats
-from signals import loading, rules, scoring, snapshots
+from signals import loading, rules, scoring, series, snapshots
 from signals.compute import rules as masks
 from signals.models import RuleVersion
 from signals.terms import TERMS, Term, format_value, round_half_up
@@ -94,8 +96,7 @@ def explain(
     versions = [version for version in known if rule_key is None or version.rule.key == rule_key]
     compiled = _compiled(versions)
     frame = _frame(customer, business_date, compiled, stored)
-    window = {"slot_from": customer.slot, "slot_until": customer.slot + 1}
-    daily = scoring.rule_days(business_date, compiled, **window) if masks.needed_days(compiled) else {}
+    daily = _daily(customer, business_date, compiled, frame)
     found = masks.distances(compiled, frame, daily)
     return [_explained(version, one, frame) for version, one in zip(versions, found, strict=True)]
 
@@ -116,7 +117,24 @@ def _compiled(versions: Sequence[RuleVersion]) -> list[masks.CompiledRule]:
 
 
 def _terms(compiled: Sequence[masks.CompiledRule]) -> list[str]:
-    return list(dict.fromkeys((*masks.needed_terms(compiled), "mrr", "seats", *snapshots.TEXTS.values())))
+    return list(dict.fromkeys((*masks.needed_terms(compiled), "mrr", *series.LIMITS, *snapshots.TEXTS.values())))
+
+
+def _daily(
+    customer: Customer, business_date: date, compiled: Sequence[masks.CompiledRule], frame: pd.DataFrame
+) -> dict[str, NDArray[np.float64]]:
+    """Return the daily series that the rules look at, as the night reads them, for this customer alone."""
+    needed = masks.needed_days(compiled)
+    limits = {key: float(frame[key].iloc[0]) for key in series.LIMITS}
+    found = series.daily(customer.pk, needed, until=business_date, limits=limits)
+    rest = {term: n for term, n in needed.items() if term not in found}
+    if rest:
+        days = [business_date - timedelta(days=ago) for ago in reversed(range(max(rest.values())))]
+        stored = snapshots.values_of(customer.slot, list(rest), days)
+        found |= {term: stored[[term]].to_numpy(np.float64)[-n:].copy() for term, n in rest.items()}
+    for term, values in found.items():
+        values[-1] = frame[term].to_numpy(np.float64)
+    return found
 
 
 def _frame(

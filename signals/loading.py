@@ -25,7 +25,7 @@ from expansion import clock, money
 from expansion.copying import copy_to_arrays
 from expansion.periods import is_business_day, months_before
 from signals import sources
-from signals.compute import holdings, windows
+from signals.compute import holdings, rfm, windows
 from signals.terms import TERMS
 
 # Fewer customers than this are read from their rows: fresher than blocks, and cheaper.
@@ -56,8 +56,8 @@ class _Chunk:
     def params(self) -> dict[str, Any]:
         """The values that the statements of ``sources`` ask for."""
         return {
-            "slot_from": self.slot_from,
-            "slot_until": self.slot_until,
+            "id_from": int(self.ids.min()) if len(self.ids) else 0,
+            "id_until": int(self.ids.max()) if len(self.ids) else -1,
             "day": self.day,
             "zone": settings.TIME_ZONE,
             "end": clock.start_of(self.day + timedelta(days=1)),
@@ -70,9 +70,18 @@ class _Chunk:
         }
 
     def place(self, customer_ids: NDArray[np.int64]) -> NDArray[np.intp]:
-        """Return the position of each id in the chunk; every one must be in it."""
+        """Return the position of each id in the chunk, −1 where it is none of its customers."""
+        if len(self.ids) == 0:
+            return np.full(len(customer_ids), -1, dtype=np.intp)
+        first, last = int(self.ids.min()), int(self.ids.max())
+        if last - first < 16 * len(self.ids):
+            places = np.full(last - first + 2, -1, dtype=np.intp)
+            places[self.ids - first] = np.arange(len(self.ids))
+            is_inside = (customer_ids >= first) & (customer_ids <= last)
+            return places[np.where(is_inside, customer_ids - first, len(places) - 1)]
         order = np.argsort(self.ids, kind="stable")
-        return order[np.searchsorted(self.ids[order], customer_ids)]
+        at = order[np.minimum(np.searchsorted(self.ids[order], customer_ids), len(order) - 1)]
+        return np.where(self.ids[at] == customer_ids, at, -1)
 
 
 def features(business_date: date, slot_from: int, slot_until: int) -> pd.DataFrame:
@@ -345,27 +354,30 @@ def _touches(chunk: _Chunk) -> dict[str, NDArray[np.float64]]:
 
 
 def _purchases(chunk: _Chunk) -> dict[str, NDArray[np.float64]]:
-    """Return recency, frequency and value of purchases; currencies of one customer are added up in the reporting one."""
-    rows = _rows(chunk, sources.PURCHASES, sources.PURCHASES_TYPES)
-    amount = _in_reporting_currency(rows, "cents", chunk.day)
-    who, n = chunk.place(rows["customer_id"]), len(chunk.ids)
-    last, first = np.full(n, np.inf), np.full(n, -np.inf)
-    np.minimum.at(last, who, np.where(rows["last"] >= 0, rows["last"], np.inf))
-    np.maximum.at(first, who, np.where(rows["first"] >= 0, rows["first"], -np.inf))
-    known = np.isfinite(last)
-    times = np.bincount(who, weights=rows["times"], minlength=n)
+    """Return recency, frequency and value of purchases; an amount counts in the reporting currency, rounded by itself."""
+    found = [_rows(chunk, statement, sources.PURCHASES_TYPES) for statement in (sources.ORDERS, sources.UPGRADES)]
+    rows = {name: np.concatenate([part[name] for part in found]) for name in sources.PURCHASES_TYPES}
+    bought = pd.DataFrame(
+        {
+            "customer": chunk.place(rows["customer_id"]),
+            "day": rows["day"].astype("datetime64[s]"),
+            "amount_cents": np.round(_in_reporting_currency(rows, "cents", chunk.day) * 100).astype(np.int64),
+        }
+    )
+    summary = rfm.summarise(bought, as_of=chunk.day, customers=len(chunk.ids))
+    known = summary["recency_days"].notna()
     return {
-        "purchase_recency_days": np.where(known, last, np.nan),
-        "purchase_tenure_days": np.where(known, first, np.nan),
-        "purchase_frequency": np.where(known, times, np.nan),
-        "purchase_monetary": np.where(known, np.bincount(who, weights=amount, minlength=n), np.nan),
+        "purchase_recency_days": summary["recency_days"].to_numpy(np.float64),
+        "purchase_tenure_days": summary["tenure_days"].to_numpy(np.float64),
+        "purchase_frequency": summary["frequency"].where(known).to_numpy(np.float64),
+        "purchase_monetary": (summary["monetary_cents"] / 100).where(known).to_numpy(np.float64),
     }
 
 
 def _rows(chunk: _Chunk, statement: str, dtypes: Mapping[str, str]) -> dict[str, NDArray[Any]]:
-    """Read a statement of ``sources``; rows of merged customers are dropped."""
+    """Read a statement of ``sources``; rows of customers that are merged or not of the chunk are dropped."""
     rows = copy_to_arrays(statement, chunk.params, dtypes=dtypes)
-    is_here = np.isin(rows["customer_id"], chunk.ids)
+    is_here = chunk.place(rows["customer_id"]) >= 0
     return rows if is_here.all() else {name: values[is_here] for name, values in rows.items()}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 
 import numpy as np
@@ -28,7 +29,9 @@ _FROM_USAGE = frozenset(
         "quota_used_ratio",
     }
 )  # fmt: skip
-# Limits that stand in the snapshot of the last day: what the usage of earlier weeks is measured against.
+# A quota that is counted looks back over 28 days, a measured one over 14.
+_REACH = 28
+# Limits that stand in the snapshot of the last day: what the usage of earlier days is measured against.
 LIMITS = ("seats", "seats_used_ratio", "storage_used_ratio", "quota_used_ratio", "quota_metric")
 
 
@@ -66,6 +69,21 @@ def weekly(
     return {term: [None if np.isnan(value) else float(value) for value in values] for term, values in found.items()}
 
 
+def daily(customer_pk: int, days: Mapping[str, int], *, until: date, limits: Mapping[str, float]) -> dict[str, NDArray[np.float64]]:
+    """Return float64 [days, 1] of the terms with a daily series, for one customer: what rules over several days look at.
+
+    limits  the values of LIMITS at the close of ``until``
+    """
+    wanted = {term: n for term, n in days.items() if TERMS[term].has_daily}
+    if not wanted:
+        return {}
+    longest = max(wanted.values())
+    reach = longest + _REACH
+    used = _read(customer_pk, until - timedelta(days=reach - 1), until)
+    series = windows.daily_terms(used.inputs(until, reach, limits), days=longest)
+    return {term: series[term][-n:] for term, n in wanted.items()}
+
+
 def _stored(customer_pk: int, terms: Sequence[str], days: Sequence[date]) -> dict[str, NDArray[np.float64]]:
     found = {term: np.full(len(days), np.nan) for term in terms}
     at = {day: i for i, day in enumerate(days)}
@@ -93,10 +111,53 @@ def _counted(term: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(np.isnan(values) & (counted >= 0), counted, values)
 
 
-def _from_usage(customer_pk: int, days: Sequence[date], limits: Mapping[str, float]) -> dict[str, NDArray[np.float64]]:
-    """Compute the usage terms of one customer at several days: each day takes the place of a slot."""
-    reach = windows.GAUGE_DAYS
-    first = days[0] - timedelta(days=reach - 1)
+@dataclass(frozen=True, slots=True)
+class _Usage:
+    """The usage of one customer from ``first`` on: per metric the values of the days, and whether the feed arrived."""
+
+    first: date
+    counters: tuple[str, ...]
+    gauges: tuple[str, ...]
+    keys: dict[int, str]
+    values: dict[str, NDArray[np.float32]]
+    feed: dict[str, NDArray[np.bool_]]
+
+    def inputs(self, last: date, days: int, limits: Mapping[str, float]) -> windows.UsageInputs:
+        """Return so many days up to ``last`` in the shape that the computations take, against the given limits."""
+        span = slice((last - self.first).days + 1 - days, (last - self.first).days + 1)
+
+        def stacked(names: tuple[str, ...]) -> NDArray[np.float32]:
+            columns = [self.values[key][span] for key in names]
+            return np.stack(columns, axis=1)[:, :, None] if columns else np.empty((days, 0, 1), dtype=np.float32)
+
+        feed = [self.feed[key][span] for key in self.counters]
+        return windows.UsageInputs(
+            counters=stacked(self.counters),
+            counter_keys=self.counters,
+            feed=np.stack(feed, axis=1) if feed else np.zeros((days, 0), dtype=bool),
+            working=working_days(last, days),
+            gauges=stacked(self.gauges),
+            gauge_keys=self.gauges,
+            activity=None,
+            seats=np.array([limits["seats"]]),
+            quotas=self._quotas(limits),
+        )
+
+    def _quotas(self, limits: Mapping[str, float]) -> dict[str, NDArray[np.float64]]:
+        """Return the limits behind the shares in use of the newest day: what is used ÷ the share."""
+        shares = {"storage_gb": limits["storage_used_ratio"]}
+        if not np.isnan(limits["quota_metric"]):
+            shares[self.keys.get(int(limits["quota_metric"]), "")] = limits["quota_used_ratio"]
+        quotas = {}
+        for key, share in shares.items():
+            if key in self.values and share > 0:
+                values = self.values[key]
+                used = np.nansum(values[-28:]) if key in self.counters else windows.hold(values[:, None])[-1, 0]
+                quotas[key] = np.array([float(used) / share])
+        return quotas
+
+
+def _read(customer_pk: int, first: date, last: date) -> _Usage:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT m.id, m.key, m.kind, f.day - %(first)s, u.value FROM accounts_feedday f "
@@ -104,66 +165,30 @@ def _from_usage(customer_pk: int, days: Sequence[date], limits: Mapping[str, flo
             "LEFT JOIN accounts_usagedaily u ON u.customer_id = %(customer)s AND u.metric_id = f.metric_id AND u.day = f.day "
             "AND u.day BETWEEN %(first)s AND %(last)s "
             "WHERE f.day BETWEEN %(first)s AND %(last)s ORDER BY m.key",
-            {"customer": customer_pk, "first": first, "last": days[-1]},
+            {"customer": customer_pk, "first": first, "last": last},
         )
         rows = cursor.fetchall()
-    if not rows:
-        return {}
-    keys = {key: kind for _, key, kind, _, _ in rows}
-    counters = tuple(key for key, kind in keys.items() if kind == MetricKind.COUNTER)
-    gauges = tuple(key for key, kind in keys.items() if kind != MetricKind.COUNTER)
-    span = (days[-1] - first).days + 1
-    values = {key: np.full(span, np.nan, dtype=np.float32) for key in keys}
-    feed = {key: np.zeros(span, dtype=bool) for key in keys}
+    kinds = {key: kind for _, key, kind, _, _ in rows}
+    days = (last - first).days + 1
+    values = {key: np.full(days, np.nan, dtype=np.float32) for key in kinds}
+    feed = {key: np.zeros(days, dtype=bool) for key in kinds}
     for _, key, _, at, value in rows:
         feed[key][at] = True
         if value is not None:
             values[key][at] = value
-    ends = [(day - first).days + 1 for day in days]
+    return _Usage(
+        first=first,
+        counters=tuple(key for key, kind in kinds.items() if kind == MetricKind.COUNTER),
+        gauges=tuple(key for key, kind in kinds.items() if kind != MetricKind.COUNTER),
+        keys={pk: key for pk, key, _, _, _ in rows},
+        values=values,
+        feed=feed,
+    )
 
-    def shifted(column: NDArray[np.float32]) -> NDArray[np.float32]:
-        return np.stack([column[end - reach : end] for end in ends], axis=1)
 
-    def stacked(names: tuple[str, ...]) -> NDArray[np.float32]:
-        return np.stack([shifted(values[key]) for key in names], axis=1) if names else np.empty((reach, 0, len(days)), np.float32)
-
-    seats = np.full(len(days), limits["seats"])
-    newest = {pk: key for pk, key, _, _, _ in rows}
-    quotas = _quotas(limits, newest, values, counters, len(days))
-    counted, measured = stacked(counters), stacked(gauges)
-    made: list[dict[str, NDArray[np.float64]]] = []
-    for place, end in enumerate(ends):
-        fed = np.stack([feed[key][end - reach : end] for key in counters], axis=1) if counters else np.zeros((reach, 0), dtype=bool)
-        one = slice(place, place + 1)
-        given = windows.UsageInputs(
-            counters=counted[:, :, one],
-            counter_keys=counters,
-            feed=fed,
-            working=working_days(days[place], reach),
-            gauges=measured[:, :, one],
-            gauge_keys=gauges,
-            activity=None,
-            seats=seats[one],
-            quotas={key: limit[one] for key, limit in quotas.items()},
-        )
-        made.append(windows.usage_terms(given))
+def _from_usage(customer_pk: int, days: Sequence[date], limits: Mapping[str, float]) -> dict[str, NDArray[np.float64]]:
+    """Compute the usage terms of one customer at the close of several days."""
+    reach = windows.GAUGE_DAYS
+    used = _read(customer_pk, days[0] - timedelta(days=reach - 1), days[-1])
+    made = [windows.usage_terms(used.inputs(day, reach, limits)) for day in days]
     return {term: np.array([float(week[term][0]) for week in made]) for term in _FROM_USAGE}
-
-
-def _quotas(
-    limits: Mapping[str, float],
-    metrics: dict[int, str],
-    values: dict[str, NDArray[np.float32]],
-    counters: Sequence[str],
-    weeks: int,
-) -> dict[str, NDArray[np.float64]]:
-    """Return the limits behind the shares in use of the last day: what is used ÷ the share."""
-    shares = {"storage_gb": limits["storage_used_ratio"]}
-    if not np.isnan(limits["quota_metric"]):
-        shares[metrics.get(int(limits["quota_metric"]), "")] = limits["quota_used_ratio"]
-    quotas = {}
-    for key, share in shares.items():
-        if key in values and share > 0:
-            used = np.nansum(values[key][-28:]) if key in counters else windows.hold(values[key][:, None])[-1, 0]
-            quotas[key] = np.full(weeks, float(used) / share)
-    return quotas

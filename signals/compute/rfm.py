@@ -58,12 +58,12 @@ def summarise(purchases: pd.DataFrame, *, as_of: date, customers: int) -> pd.Dat
     if not past.all():
         day, customer, cents = day[past], customer[past], cents[past]
     in_value = day >= np.datetime64(months_before(as_of, 12)[0], "D").astype(np.int64)
-    monetary = _sum_by(customer[in_value], cents[in_value], customers)
+    monetary = np.bincount(customer, weights=np.where(in_value, cents, 0), minlength=customers)  # exact up to 2^53 hundredths
     if (cents < 0).any():
         counts = cents >= 0
         day, customer = day[counts], customer[counts]
     in_count = day >= np.datetime64(months_before(as_of, 24)[0], "D").astype(np.int64)
-    frequency = np.bincount(customer[in_count], minlength=customers)
+    frequency = np.bincount(customer, weights=in_count, minlength=customers)
     first, last = np.full(customers, end, dtype=np.int64), np.full(customers, -1 << 40, dtype=np.int64)
     if len(customer):
         np.minimum.at(first, customer, day)
@@ -73,7 +73,7 @@ def summarise(purchases: pd.DataFrame, *, as_of: date, customers: int) -> pd.Dat
         {
             "recency_days": np.where(known, end - 1 - last, np.nan),
             "frequency": frequency.astype(np.float64),
-            "monetary_cents": monetary,
+            "monetary_cents": monetary.astype(np.float64),
             "tenure_days": np.where(known, end - 1 - first, np.nan),
         }
     )
@@ -175,8 +175,3 @@ def _fixed(
     m = 1 + np.searchsorted(np.array(_MEDIANS) * np.median(spent), value, side="right")
     m = np.where(value <= 0, 1, m)
     return r.astype(np.int8), f.astype(np.int8), m.astype(np.int8)
-
-
-def _sum_by(customer: NDArray[np.int64], cents: NDArray[np.int64], customers: int) -> NDArray[np.float64]:
-    """Sum whole numbers per customer; a float64 holds them exactly up to 2^53 hundredths."""
-    return np.bincount(customer, weights=cents, minlength=customers).astype(np.float64)
