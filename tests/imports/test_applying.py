@@ -12,8 +12,31 @@ from accounts.datasets import DATASETS
 from accounts.imports import receiving
 from accounts.imports.applying import ImportRefused
 from accounts.models import (
-    ActivityDaily, Contact, ContractLine, Cost, Customer, Department, Event, FxRate, Identity, ImportBatch, Invoice, Metric, MrrEvent,
-    NpsResponse, Opportunity, Order, Product, Project, RejectedRow, SurveyAnswer, Ticket, Touch, UsageBlock, UsageDaily, WaitingRow,
+    ActivityDaily,
+    Contact,
+    ContractLine,
+    Cost,
+    Customer,
+    Department,
+    Event,
+    FxRate,
+    Identity,
+    ImportBatch,
+    Invoice,
+    Metric,
+    MrrEvent,
+    NpsResponse,
+    Opportunity,
+    Order,
+    Product,
+    Project,
+    RejectedRow,
+    SurveyAnswer,
+    Ticket,
+    Touch,
+    UsageBlock,
+    UsageDaily,
+    WaitingRow,
 )  # fmt: skip
 from expansion.audit.models import AuditEntry
 from expansion.users.models import User
@@ -321,7 +344,8 @@ def test_activity_is_kept_by_user_and_day(load) -> None:
     text = "customer_id,user_id,day,department,events,minutes\nC1,u1,2026-03-01,営業部,5,12.5\nC1,u2,2026-03-01,,,\n"
     assert counts(load("activity", text)) == (2, 2, 0, 0, 0)
     assert counts(load("activity", text + "C2,u1,2026-03-01,,1,\n")) == (3, 1, 2, 0, 0)
-    assert list(ActivityDaily.objects.order_by("pk").values_list("customer__customer_id", "user_key", "department", "events", "minutes")) == [
+    told = ("customer__customer_id", "user_key", "department", "events", "minutes")
+    assert list(ActivityDaily.objects.order_by("pk").values_list(*told)) == [
         ("C1", "u1", "営業部", 5, 12.5), ("C1", "u2", "", 0, None), ("C2", "u1", "", 1, None),
     ]  # fmt: skip
 

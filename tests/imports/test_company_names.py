@@ -49,7 +49,8 @@ def test_a_sign_that_grows_in_normalisation_still_fits() -> None:
 @pytest.mark.parametrize(
     ("text", "domain"),
     [
-        ("example.co.jp", "example.co.jp"), ("https://www.Example.co.jp/about?x=1", "example.co.jp"), ("info@example.jp", "example.jp"),
+        ("example.co.jp", "example.co.jp"), ("https://www.Example.co.jp/about?x=1", "example.co.jp"),
+        ("info@example.jp", "example.jp"),
         ("www.example.jp.", "example.jp"), ("example.jp:8080", "example.jp"), ("", ""),
     ],
 )  # fmt: skip

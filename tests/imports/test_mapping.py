@@ -52,7 +52,8 @@ def test_no_header_name_means_two_columns(dataset) -> None:
 @pytest.mark.parametrize(
     ("key", "kind"),
     [
-        ("seats_used", "gauge"), ("storage_gb", "gauge"), ("api_links", "gauge"), ("disk_percent", "gauge"), ("licenses_used", "gauge"),
+        ("seats_used", "gauge"), ("storage_gb", "gauge"), ("api_links", "gauge"), ("disk_percent", "gauge"),
+        ("licenses_used", "gauge"),
         ("feature.csv_export", "counter"), ("logins", "counter"), ("exports", "counter"), ("shares", "counter"),
         ("feature.storage_report", "counter"),
     ],
@@ -188,15 +189,19 @@ LINE = "customer_id,line_id,product_code,starts_on,"
 @pytest.mark.parametrize(
     ("header", "cells", "ends_before", "amount", "months", "mrr", "arr"),
     [
-        pytest.param("ends_on,amount,billing_months", "2026-12-31,100000,12", date(2027, 1, 1), "100000.00", 12, "8333.33", "100000.00",
+        pytest.param("ends_on,amount,billing_months", "2026-12-31,100000,12", date(2027, 1, 1), "100000.00", 12, "8333.33",
+                     "100000.00",
                      id="annual prepaid: a twelfth, rounded; the year stays whole"),
-        pytest.param("ends_before,amount,billing_months", "2027-01-01,2000,12", date(2027, 1, 1), "2000.00", 12, "166.67", "2000.00",
+        pytest.param("ends_before,amount,billing_months", "2027-01-01,2000,12", date(2027, 1, 1), "2000.00", 12, "166.67",
+                     "2000.00",
                      id="rounded half up"),
         pytest.param("ends_on,ends_before,mrr", "2026-12-31,2027-01-01,100", date(2027, 1, 1), None, 1, "100.00", "1200.00",
                      id="both ends, the same day"),
         pytest.param("mrr,billing_months", "19.99,12", None, None, 12, "19.99", "239.88", id="MRR as given; no end"),
-        pytest.param("amount,billing_months,mrr", "300,3,100", None, "300.00", 3, "100.00", "1200.00", id="a quarter that agrees with its MRR"),
-        pytest.param("amount,billing_months", "0.125,1", None, "0.13", 1, "0.13", "1.50", id="MRR and ARR come from the price as written"),
+        pytest.param("amount,billing_months,mrr", "300,3,100", None, "300.00", 3, "100.00", "1200.00",
+                     id="a quarter that agrees with its MRR"),
+        pytest.param("amount,billing_months", "0.125,1", None, "0.13", 1, "0.13", "1.50",
+                     id="MRR and ARR come from the price as written"),
         pytest.param("amount,billing_months", "0,1", None, "0.00", 1, "0.00", "0.00", id="free"),
         pytest.param("ends_on,mrr", "9999-12-31,5", None, None, 1, "5.00", "60.00", id="the year 9999 is no end"),
         pytest.param("ends_on,mrr", "2026-01-01,5", date(2026, 1, 2), None, 1, "5.00", "60.00", id="a line of one day"),
@@ -240,7 +245,8 @@ def test_a_status_with_enough_beside_it_is_taken(tmp_path: Path, cells: str) -> 
 
 
 def test_a_ticket_cannot_end_before_it_began(tmp_path: Path) -> None:
-    text = "customer_id,ticket_id,opened_at,closed_at\nC1,T1,2026-03-01 10:00,2026-03-01 09:59\nC1,T2,2026-03-01 10:00,2026-03-01 10:00\n"
+    rows = ["C1,T1,2026-03-01 10:00,2026-03-01 09:59", "C1,T2,2026-03-01 10:00,2026-03-01 10:00", ""]
+    text = "\n".join(["customer_id,ticket_id,opened_at,closed_at", *rows])
     rows, refused, _ = typed(tmp_path, "tickets", text, columns=["ticket_id", "status"])
     assert rows == [(3, "T2", "closed")]
     assert refused == [(2, "closed_at", "2026-03-01 09:59", "closed_before_opened")]
