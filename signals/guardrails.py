@@ -197,8 +197,14 @@ FROM (
 UNION ALL
 SELECT customer_id, 'contract_end', 1, min(ends), NULL, ''
 FROM (
-    SELECT customer_id, least(service_until, renews_on) AS ends FROM accounts_contractline
-    WHERE customer_id = ANY(%(ids)s) AND mrr > 0 AND starts_on <= %(day)s AND (service_until IS NULL OR service_until > %(day)s)
+    SELECT l.customer_id, CASE WHEN l.cancelled_on <= %(day)s THEN l.service_until
+                               WHEN l.renews_on > %(day)s THEN l.renews_on ELSE l.ends_before END AS ends
+    FROM accounts_contractline l
+    WHERE l.customer_id = ANY(%(ids)s) AND l.mrr > 0 AND l.starts_on <= %(day)s
+      AND (l.service_until IS NULL OR l.service_until > %(day)s)
+      AND coalesce(l.trial_ends_on < %(day)s, l.status <> 'trial')
+      AND NOT EXISTS (SELECT FROM accounts_contractline n
+                      WHERE n.source = l.source AND n.line_id = l.line_id AND n.starts_on > l.starts_on)
 ) ending WHERE ends > %(day)s AND ends <= %(day)s + %(contract_days)s
 GROUP BY customer_id
 UNION ALL

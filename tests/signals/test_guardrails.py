@@ -98,16 +98,36 @@ def test_a_declined_play_is_not_offered_again_before_its_date(customer, days_ago
     [
         ({"renews_on": DAY + timedelta(days=14)}, {"contract_end": DAY + timedelta(days=14)}),
         ({"renews_on": DAY + timedelta(days=15)}, {}),
-        ({"service_until": DAY + timedelta(days=3)}, {"contract_end": DAY + timedelta(days=3)}),
+        ({"ends_before": DAY + timedelta(days=3)}, {"contract_end": DAY + timedelta(days=3)}),
         ({"service_until": DAY}, {}),
+        (
+            {"cancelled_on": DAY, "renews_on": DAY + timedelta(days=40), "service_until": DAY + timedelta(days=5)},
+            {"contract_end": DAY + timedelta(days=5)},
+        ),
+        ({"ends_before": DAY + timedelta(days=3), "trial_ends_on": DAY + timedelta(days=2)}, {}),
         ({"renews_on": DAY + timedelta(days=3), "mrr": 0}, {}),
         ({}, {}),
     ],
-    ids=["14 days before", "15 days before", "ends without renewal", "has ended", "free of charge", "open-ended"],
+    ids=[
+        "14 days before",
+        "15 days before",
+        "ends without renewal",
+        "has ended",
+        "notice was given",
+        "a trial",
+        "free of charge",
+        "open-ended",
+    ],
 )
 def test_no_new_offer_in_the_last_14_days_of_a_contract(customer, fields, expected):
     line(customer, **fields)
     assert guards(customer) == expected
+
+
+def test_a_contract_that_is_renewed_already_does_not_end(customer):
+    line(customer, line_id="L", renews_on=DAY + timedelta(days=3), service_until=DAY + timedelta(days=3))
+    line(customer, line_id="L", starts_on=DAY + timedelta(days=3))
+    assert guards(customer) == {}
 
 
 @pytest.mark.parametrize(
