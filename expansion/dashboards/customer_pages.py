@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect
+from django.template.loader import render_to_string
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import get_language, pgettext
 from django.utils.translation import gettext as _
@@ -170,7 +171,7 @@ def _exported(request: SignedIn) -> tuple[list[str], Iterator[list[tables.Cell]]
     rows = customers.export(request.user, customers.place(request.GET), as_of=_as_of(data_time), language=_language())
     # Names of bands and segments are made now: the file is written after the request's language is gone.
     bands = {band: band_name(band) for band in Band.values}
-    segments = {"": "", **{segment.value: str(segment.label) for segment in Segment}}
+    segments = {code: render_to_string("triage/_segment.html", {"segment": code}).strip() for code in ("", *Segment.values)}
     return header, (_cells(row, bands, segments) for row in rows)
 
 
