@@ -153,19 +153,20 @@ def foreground(argv: list[str], given: dict[str, str]) -> int:
     return code if code >= 0 else 128 - code
 
 
-def sample_nights(last: str = "") -> dict[str, list[str]]:
-    """Return what computes the sample company's last week and the night a month back that changes are read against.
+def sample_nights(last: str = "") -> list[list[str]]:
+    """Return what computes the sample company's last three nights, then the weeks before as backfills.
 
-    The week ends on the given day, by default with yesterday.
+    Newest first: a run for a day before a finished one raises no alerts, which would all be overdue on the first
+    morning, but gives the scores a history.  The nights end on the given day, by default with yesterday.
     """
     # Before Django there is no expansion.clock.
     yesterday = datetime.fromtimestamp(time.time(), env.zone("TIME_ZONE", "Asia/Tokyo")).date() - timedelta(days=1)
     end = date.fromisoformat(last) if last else yesterday
-    a_month_back, a_week_back = end - timedelta(days=30), end - timedelta(days=6)
-    return {
-        "Computing the night a month back": ["nightly", "--date", a_month_back.isoformat()],
-        "Computing the last seven nights": ["nightly", "--date", a_week_back.isoformat(), "--through", end.isoformat()],
-    }
+    weeks = [end - timedelta(weeks=count) for count in range(1, 5)]
+    return [
+        ["nightly", "--date", str(end - timedelta(days=2)), "--through", str(end)],
+        *(["nightly", "--date", str(day)] for day in weeks),
+    ]
 
 
 def _keep_up(family: Family, interruption: Interruption, folder: Path, *, port: int, address: str) -> None:
@@ -230,25 +231,25 @@ def _first_steps(family: Family, interruption: Interruption, folder: Path, given
         return
     mark.touch()
     _step(family, interruption, given, "Loading the sample company (only this once)", ["load_sample"])
-    for title, command in sample_nights().items():
-        _step(family, interruption, given, title, command)
+    _step(family, interruption, given, "Computing its last nights and the scores of the weeks before", *sample_nights())
     mark.unlink()
 
 
-def _step(family: Family, interruption: Interruption, given: dict[str, str], title: str, arguments: list[str]) -> None:
+def _step(family: Family, interruption: Interruption, given: dict[str, str], title: str, *commands: list[str]) -> None:
     tell(f"{title} …")
     began = time.monotonic()
     log = _log(Path(given["KIZASHI_DATA_DIR"]), "start")
-    child = family.start(arguments[0], [*MANAGE, *arguments], variables=given, cwd=env.ROOT, log=log, grace=5)
-    shown = 0
-    while child.alive:
-        interruption.check()
-        time.sleep(0.05)
-        shown = _show(child, shown)
-    _show(child, shown)
-    family.stop(child)
-    if child.process.returncode:
-        raise env.BadSetting(f"manage.py {' '.join(arguments)} failed (above).  Nothing was lost: mend it and type ./run again.")
+    for command in commands:
+        child = family.start(command[0], [*MANAGE, *command], variables=given, cwd=env.ROOT, log=log, grace=5)
+        shown = 0
+        while child.alive:
+            interruption.check()
+            time.sleep(0.05)
+            shown = _show(child, shown)
+        _show(child, shown)
+        family.stop(child)
+        if child.process.returncode:
+            raise env.BadSetting(f"manage.py {' '.join(command)} failed (above).  Nothing was lost: mend it and type ./run again.")
     tell(f"  done in {time.monotonic() - began:.1f} s")
 
 

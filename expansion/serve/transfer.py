@@ -32,7 +32,7 @@ def sample(arguments: list[str]) -> int:
         tell(f"{last} is no day: write one such as 2026-03-31.")
         return 2
     with environment("./run sample") as given:
-        for command in (["prepare"], ["load_sample", *arguments], *nights.values()):
+        for command in (["prepare"], ["load_sample", *arguments], *nights):
             if code := foreground([*MANAGE, *command], given):
                 return code
     return 0
