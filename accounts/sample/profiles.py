@@ -87,7 +87,7 @@ def profile(number: int, given: Company) -> Profile:
         seats = _between(seats, 60 if part == "complement" else 26, 160)
     begins, gone_on, term = _dates(number, part, turn, given, rng)
     # Planted customers are ordinary ones but for what is planted.
-    warmth = rng.gauss(0, 1) if part in {CALM, GONE, YOUNG} else rng.uniform(-0.3, 0.5)
+    warmth = rng.gauss(0, 1.15) if part in {CALM, GONE, YOUNG} else rng.uniform(-0.3, 0.5)
     if part in {"seats", "asked", "refused"}:  # all seats are taken, but not by people who come every week
         warmth -= 0.8
     habit, share = _habit(part, warmth, rng), _seat_share(part, warmth, rng)
@@ -151,7 +151,7 @@ def _dates(number: int, part: str, turn: int, given: Company, rng: Random) -> tu
         gone = (first + timedelta(days=60 + rng.randrange(span))).replace(day=1)
         return add_months(gone, -12 * rng.choice((1, 2, 2, 3, 4))), gone, 0 if is_monthly else 12
     if "renewal_due" in behaviours.PARTS.get(part, (0, ()))[1]:
-        renewal = as_of + timedelta(days=16 + (turn * 23 + 8) % 75 if part != "star" else 70 + turn * 7 % 15)
+        renewal = as_of + timedelta(days=16 + (turn * 17 + 1) % 75 if part != "star" else 70 + turn * 7 % 15)
         return add_months(renewal, -12 * rng.choice((2, 3, 3, 4, 5))), None, 12
     if part != CALM:
         begins = as_of - timedelta(days=330 + rng.randrange(1500))
