@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from math import ceil
 from typing import Any
 from urllib.parse import quote
@@ -33,7 +34,7 @@ from signals.terms import TERMS, format_value
 
 OFFERS_ALLOWED = 3
 WEEKS = 12
-NEAR = 3
+NEAR = 2
 # How far, relative to the threshold, a signal may be from firing to be named.
 CLOSE = 0.25
 _DECIDES = (ContactRole.DECISION_MAKER, ContactRole.EXECUTIVE, ContactRole.CHAMPION)
@@ -274,7 +275,6 @@ class Card:
     guards: tuple[GuardLine, ...]
     stop: GuardLine | None
     fired: tuple[Measured, ...]
-    near: tuple[Measured, ...]
     people: tuple[Person, ...]
     answers: tuple[Answer, ...]
     health: tuple[Points, ...]
@@ -328,11 +328,20 @@ def find(user: User, alert_id: int) -> Alert | None:
 
     Any open alert of a customer leads to the same card.  None where there is no such alert for the person.
     """
-    alert = _annotated(Alert.objects.visible_to(user).filter(pk=alert_id), user).first()
+    if not user.is_active:
+        return None
+    cards = _cards(user.pk, user.scope, user.team_id)
+    alert = cards.filter(pk=alert_id).first()
     if alert is None or alert.open_key is None or alert.is_lead:
         return alert
-    lead = Alert.objects.visible_to(user).filter(customer=alert.customer_id, is_lead=True)
-    return _annotated(lead, user).first() or alert
+    return cards.filter(customer=alert.customer_id, is_lead=True).first() or alert
+
+
+@lru_cache(maxsize=500)
+def _cards(user_id: int, scope: str, team_id: int | None) -> Any:
+    """Keep the unevaluated query of a person: putting its thirty sub-selects together takes longer than running them."""
+    reader = User(pk=user_id, scope=scope, team_id=team_id, is_active=True)
+    return _annotated(Alert.objects.visible_to(reader), reader)
 
 
 def _annotated(alerts: Any, user: User) -> Any:
@@ -457,6 +466,7 @@ def build(alert: Alert, *, user: User, now: datetime, language: str) -> Card:
     people = _people(alert, user=user)
     policy = offers.read_policy(alert.policy) if alert.policy else None
     basis = offers.basis(kind, alert.offer, lines=[_line(line) for line in current], products=products)
+    fired = _fired(alert, as_of=as_of, language=language) if is_open else _as_it_was(alert, language)
     priced = (
         offers.quote(basis, policy, quantity=basis.quantity, years=1, discount_percent=policy.suggested)
         if basis and policy
@@ -484,8 +494,7 @@ def build(alert: Alert, *, user: User, now: datetime, language: str) -> Card:
         action=_action(content, fields, language) if content else (),
         guards=tuple(g for g in guards if g is not stop),
         stop=stop,
-        fired=_fired(alert, as_of=as_of, language=language),
-        near=_near(alert, as_of=as_of, language=language) if is_open else (),
+        fired=fired,
         people=people,
         answers=tuple(Answer(date.fromisoformat(a["on"]), a["score"], a["name"] or "") for a in alert.answers_found if date.fromisoformat(a["on"]) > today - timedelta(days=365)),
         health=_health(alert, language),
@@ -682,7 +691,9 @@ def _message(
     )  # fmt: skip
 
 
-def _steps(content: catalogue.Content, play: Mapping[str, Any] | None, *, stopped: bool, language: str) -> tuple[StepView, ...]:
+def _steps(
+    content: catalogue.Content, play: Mapping[str, Any] | None, fields: Mapping[str, str | None], *, stopped: bool, language: str
+) -> tuple[StepView, ...]:
     """Return the steps as they stand.  Where offers are stopped only the review is left."""
     done = (play or {}).get("steps") or {}
     asked = (play or {}).get("asked") or {}
@@ -737,28 +748,62 @@ def _guards(alert: Any, *, people: Sequence[Person], as_of: date, today: date, l
     return sorted(lines, key=lambda line: order[line.level])
 
 
+def near(alert: Alert, *, language: str) -> tuple[Measured, ...]:
+    """Return the signals of the customer that are closest to firing and have not, with what is missing in words.
+
+    It weighs every rule, so the page asks for it after the card stands.
+    """
+    standing = getattr(alert.customer, "standing", None)
+    if standing is None:
+        return ()
+    open_rules = set(Alert.objects.open().filter(customer=alert.customer_id).values_list("rule__key", flat=True))
+    explained = [one for one in explain.explain(alert.customer, business_date=standing.as_of) if one.rule not in open_rules]
+    close = [one for one in explain.nearly(explained, most=NEAR) if one.nearest is not None and (one.distance or 0) <= CLOSE]
+    shown = [one.nearest.term for one in close if one.nearest]
+    drawn = series.weekly(alert.customer_id, shown, until=standing.as_of, weeks=WEEKS) if shown else {}
+    return _near(close, drawn, language)
+
+
 def _fired(alert: Any, *, as_of: date, language: str) -> tuple[Measured, ...]:
     """Return each open signal of the customer with its first measure over twelve weeks; the card's own comes first."""
-    found = alert.open_alerts or [
-        {"id": alert.pk, "body": alert.rule_version.body, "evidence": alert.evidence, "raised_on": alert.raised_on.isoformat()}
-    ]
-    firsts = [next((item for item in signal["evidence"] or () if item.get("term") in TERMS), None) for signal in found]
-    drawn = series.weekly(alert.customer_id, [item["term"] for item in firsts if item], until=as_of, weeks=WEEKS)
-    made = []
-    for signal, item in zip(found, firsts, strict=True):
-        body = rules.RuleBody.from_json(signal["body"])
-        others = [i for i in signal["evidence"] or () if item is not None and i.get("term") in TERMS and i["term"] != item["term"]]
-        told = ("、" if language == "ja" else ", ").join(
-            f"{TERMS[i['term']].name(language)} {format_value(i['term'], i['value'], language)}" for i in others
+    firsts = [next((item for item in signal["evidence"] or () if item.get("term") in TERMS), None) for signal in alert.open_alerts]
+    shown = [item["term"] for item in firsts if item]
+    drawn = series.weekly(alert.customer_id, shown, until=as_of, weeks=WEEKS) if shown else {}
+    return _drawn(alert, firsts, drawn, language)
+
+
+def _as_it_was(alert: Alert, language: str) -> tuple[Measured, ...]:
+    """Return the evidence of a closed alert as it was kept."""
+    body = rules.RuleBody.from_json(alert.rule_version.body)
+    return tuple(
+        _measured(
+            body.name(language), item["term"], item.get("op", ">="), item["value"], item["threshold"], icon=body.icon, values=(),
+            language=language, on=alert.raised_on, days=item.get("sustained_days"),
         )
+        for item in (alert.evidence or ())[:1]
+        if item.get("term") in TERMS
+    )  # fmt: skip
+
+
+def _drawn(
+    alert: Any, firsts: Sequence[Mapping[str, Any] | None], drawn: Mapping[str, Sequence[float | None]], language: str
+) -> tuple[Measured, ...]:  # fmt: skip
+    made = []
+    for signal, item in zip(alert.open_alerts, firsts, strict=True):
+        body = rules.RuleBody.from_json(signal["body"])
         raised = date.fromisoformat(signal["raised_on"])
         if item is None:
             made.append(
                 Measured(
-                    body.name(language), body.definition(language), body.icon or "flag", "", "", None, True, (), "", "", on=raised
+                    name=body.name(language), words=body.definition(language), icon=body.icon or "flag", now="", limit="", threshold=None,
+                    is_above=True, series=(), label="", term="", on=raised,
                 )
-            )
+            )  # fmt: skip
             continue
+        others = [i for i in signal["evidence"] if i.get("term") in TERMS and i["term"] != item["term"]]
+        told = ("、" if language == "ja" else ", ").join(
+            f"{TERMS[i['term']].name(language)} {format_value(i['term'], i['value'], language)}" for i in others
+        )
         made.append(
             _measured(
                 body.name(language), item["term"], item.get("op", ">="), item["value"], item["threshold"], icon=body.icon,
@@ -768,28 +813,18 @@ def _fired(alert: Any, *, as_of: date, language: str) -> tuple[Measured, ...]:
     return tuple(made)
 
 
-def _near(alert: Any, *, as_of: date, language: str) -> tuple[Measured, ...]:
-    """Return the signals that are closest to firing and have not, with what is missing in words."""
-    open_rules = {found["rule"] for found in alert.open_alerts}
-    explained = [one for one in explain.explain(alert.customer, business_date=as_of) if one.rule not in open_rules]
-    close = [one for one in explain.nearly(explained, most=NEAR) if one.nearest is not None and (one.distance or 0) <= CLOSE]
-    drawn = (
-        series.weekly(alert.customer_id, [one.nearest.term for one in close if one.nearest], until=as_of, weeks=WEEKS)
-        if close
-        else {}
-    )
+def _near(close: Sequence[explain.Explained], drawn: Mapping[str, Sequence[float | None]], language: str) -> tuple[Measured, ...]:
     made = []
     for one in close:
         clause = one.nearest
-        if clause is None:
-            continue
-        made.append(
-            _measured(
-                one.name_ja if language == "ja" else one.name_en, clause.term, clause.op, clause.value, clause.threshold, icon=one.icon,
-                values=drawn.get(clause.term, []), language=language, gap=clause.gap_ja if language == "ja" else clause.gap_en,
-                days=clause.sustained_days,
-            )
-        )  # fmt: skip
+        if clause is not None:
+            made.append(
+                _measured(
+                    one.name_ja if language == "ja" else one.name_en, clause.term, clause.op, clause.value, clause.threshold, icon=one.icon,
+                    values=drawn.get(clause.term, []), language=language, gap=clause.gap_ja if language == "ja" else clause.gap_en,
+                    days=clause.sustained_days,
+                )
+            )  # fmt: skip
     return tuple(made)
 
 

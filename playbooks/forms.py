@@ -40,14 +40,6 @@ def read_amount(text: str) -> Decimal | None:
     return Decimal(match[1]) * {"万": 10_000, "億": 100_000_000, "k": 1_000, "m": 1_000_000}.get((match[2] or "").lower(), 1)
 
 
-class AmountField(forms.CharField):
-    def to_python(self, value: Any) -> Any:
-        try:
-            return read_amount(super().to_python(value) or "")
-        except (ValueError, InvalidOperation) as error:
-            raise forms.ValidationError(_("Write the amount in figures, such as 1,562,000.")) from error
-
-
 class OutcomeForm(forms.Form):
     """One outcome.  A field that the result does not need is ignored; a date that is missing is filled by the result's default."""
 
@@ -59,7 +51,7 @@ class OutcomeForm(forms.Form):
         },
     )
     reason = forms.CharField(required=False)
-    amount = AmountField(required=False, max_length=40)
+    amount = forms.CharField(required=False, max_length=40)
     discount_percent = forms.DecimalField(required=False, min_value=0, max_value=100, decimal_places=2)
     next_step = forms.CharField(required=False, max_length=80)
     when = forms.CharField(required=False)
@@ -72,6 +64,12 @@ class OutcomeForm(forms.Form):
     choice = forms.ChoiceField(required=False, choices=[("", ""), ("both", "both"), ("mine", "mine")])
     why = forms.CharField(required=False, max_length=400)
     theirs = forms.IntegerField(required=False)
+
+    def clean_amount(self) -> Decimal | None:
+        try:
+            return read_amount(self.cleaned_data["amount"])
+        except (ValueError, InvalidOperation) as error:
+            raise forms.ValidationError(_("Write the amount in figures, such as 1,562,000.")) from error
 
     def entry(self, *, content: catalogue.Content, expected: Decimal | None, today: date) -> outcomes.Entry:
         """Return the entry, with the defaults of the result where a field was left alone."""

@@ -95,9 +95,9 @@ def sources(customer: Any, *, kind: str = "", before: datetime | None = None, li
 
 def read(user: User, customer_id: int, *, kind: str, before: datetime | None, language: str) -> tuple[list[Item], str]:
     """Return the next page of a visible customer's timeline and where the one after it begins ("" = nothing is left)."""
-    names = sources(customer_id, kind=kind, before=before)
-    found = Customer.objects.visible_to(user).filter(pk=customer_id).annotate(**names).values(*names).first()
-    return page(found or {}, before=before, language=language)
+    names = {f"timeline_{name}": rows for name, rows in sources(customer_id, kind=kind, before=before).items()}
+    found = Customer.objects.visible_to(user).filter(pk=customer_id).annotate(**names).values(*names).first() or {}
+    return page({name.removeprefix("timeline_"): rows for name, rows in found.items()}, before=before, language=language)
 
 
 def page(found: Mapping[str, Any], *, before: datetime | None, language: str) -> tuple[list[Item], str]:

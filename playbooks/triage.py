@@ -363,7 +363,7 @@ def figures(user: User, *, view: str, filters: Filters, now: datetime) -> Figure
         .values(*(f"count_{name}" for name in VIEWS), "facts", "run", "last_usage_on", "has_alerts", "rules")
         .get()
     )
-    rows = found["facts"]
+    rows = found["facts"] or []
     run = found["run"] or {}
     as_of = date.fromisoformat(run["date"]) if run else None
     middles = [

@@ -17,6 +17,7 @@ urlpatterns = [
     path("triage/<int:pk>/", views.show, name="triage_alert"),
     path("triage/<int:pk>/rank/", views.rank, name="triage_rank"),
     path("triage/<int:pk>/doubt/", views.doubt, name="triage_doubt"),
+    path("triage/<int:pk>/near/", views.near, name="triage_near"),
     path("triage/<int:pk>/quote/", views.quote, name="triage_quote"),
     path("triage/<int:pk>/timeline/", views.history, name="triage_timeline"),
     path("triage/<int:pk>/outcome/", views.outcome, name="triage_outcome"),

@@ -147,6 +147,17 @@ def rank(request: SignedIn, pk: int) -> HttpResponse:
 
 @page(permission="alerts.read")
 @require_safe
+def near(request: SignedIn, pk: int) -> HttpResponse:
+    """Bring the signals that are close to firing, once the card stands."""
+    alert = _visible(request, pk)
+    context = {"near": cards.near(alert, language=_language())}
+    if wants_part(request):
+        return respond(request, "triage/_near.html", context)
+    return _part(request, pk, "triage/near.html", context, heading=alert.customer.name)
+
+
+@page(permission="alerts.read")
+@require_safe
 def quote(request: SignedIn, pk: int) -> HttpResponse:
     """Work out a quote for the card."""
     now = _now()
@@ -501,7 +512,7 @@ def take_back(request: SignedIn, token: str) -> HttpResponse:
 
 
 def _visible(request: SignedIn, pk: int) -> Alert:
-    alert = Alert.objects.visible_to(request.user).filter(pk=pk).select_related("customer", "owner").first()
+    alert = Alert.objects.visible_to(request.user).filter(pk=pk).select_related("customer__standing", "owner").first()
     if alert is None:
         raise Http404
     return alert

@@ -27,7 +27,9 @@ class Desk:
     plans: dict[str, Any]
     made: list[Any] = field(default_factory=list)
 
-    def customer(self, name: str = "ミナト精機", *, owner: Any = "me", band: str = "excellent", score: int | None = 88, **fields: Any) -> Any:
+    def customer(
+        self, name: str = "ミナト精機", *, owner: Any = "me", band: str = "excellent", score: int | None = 88, **fields: Any
+    ) -> Any:
         from accounts.models import ContractLine, Customer
         from signals.models import Standing
 

@@ -25,7 +25,9 @@ def record(alert, entry, *, by, key="key-0001", version=None, now=NOW):
 
 
 def opened(**fields):
-    return outcomes.Entry(**{"result": "opened", "amount": Decimal(1_562_000), "next_step": "demo", "next_on": date(2026, 11, 26)} | fields)
+    return outcomes.Entry(
+        **{"result": "opened", "amount": Decimal(1_562_000), "next_step": "demo", "next_on": date(2026, 11, 26)} | fields
+    )
 
 
 def declined(**fields):
@@ -61,7 +63,9 @@ def test_won_closes_every_alert_of_the_play_and_leaves_the_others(desk):
     lead = desk.alert(customer, "quota_80")
     same = desk.alert(customer, "feature_burst", lead=False, priority=40)
     other = desk.alert(customer, "seats_near_limit", lead=False, priority=30)
-    logged = record(lead, outcomes.Entry(result="won", amount=Decimal(900_000), next_step="kick_off", next_on=date(2026, 11, 30)), by=desk.owner)
+    logged = record(
+        lead, outcomes.Entry(result="won", amount=Decimal(900_000), next_step="kick_off", next_on=date(2026, 11, 30)), by=desk.owner
+    )
     assert [a.close_reason for a in Alert.objects.filter(pk__in=[lead.pk, same.pk])] == ["won", "won"]
     assert logged.outcome.closes == [lead.pk, same.pk]
     assert state(other)[0] == "open"
@@ -136,7 +140,9 @@ def test_a_wrong_field_is_named_and_nothing_is_written(desk, entry, field):
 def test_the_second_of_two_people_is_told_and_changes_nothing(desk):
     alert = desk.alert(desk.customer())
     seen = alert.version
-    theirs = record(alert, outcomes.Entry(result="thinking", next_on=date(2026, 12, 1), note="12月に再確認"), by=desk.colleague).outcome
+    theirs = record(
+        alert, outcomes.Entry(result="thinking", next_on=date(2026, 12, 1), note="12月に再確認"), by=desk.colleague
+    ).outcome
     with pytest.raises(outcomes.Overtaken) as overtaken:
         record(alert, opened(), by=desk.owner, key="key-0002", version=seen, now=LATER)
     assert (overtaken.value.theirs, overtaken.value.current.version) == (theirs, 2)
