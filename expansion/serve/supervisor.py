@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from http.client import HTTPConnection, HTTPException
@@ -57,8 +57,9 @@ class Service:
 
 
 def tell(text: str) -> None:
-    """Write for the person at the terminal; standard output belongs to the commands."""
-    print(text, file=sys.stderr, flush=True)  # noqa: T201
+    """Write for the person at the terminal, if it is still open; standard output belongs to the commands."""
+    with suppress(OSError):
+        print(text, file=sys.stderr, flush=True)  # noqa: T201
 
 
 def up() -> int:
