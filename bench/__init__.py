@@ -1,3 +1,3 @@
 """Measurements against peers and limits; ``python -m bench`` runs them all."""
 
-MODULES = ("alerts", "nightly")
+MODULES = ("alerts", "movements", "nightly")
