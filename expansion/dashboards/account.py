@@ -589,7 +589,7 @@ def _charts(
     span = {"customer": customer.pk, "first": as_of - timedelta(days=small_lines.DAYS - 1), "last": as_of}
     used = copy_to_arrays(_USAGE, span, dtypes={"metric": "i2", "day": "i4", "value": "f8"})
     people = copy_to_arrays(_ACTIVITY, span, dtypes={"week": "i4", "users": "i8"})
-    held = _held_by_week(rows, products, last=as_of)
+    held = held_by_week(rows, products, last=as_of)
     seats = _known(held.terms["seats"])
     made: list[tuple[tuple[int, float], Chart]] = []
     for metric in customer.metrics_found:
@@ -687,7 +687,7 @@ def _drawn(
     )
 
 
-def _held_by_week(rows: Sequence[ContractLine], products: Sequence[Mapping[str, Any]], *, last: date) -> holdings.Holdings:
+def held_by_week(rows: Sequence[ContractLine], products: Sequence[Mapping[str, Any]], *, last: date) -> holdings.Holdings:
     """Return seats and quotas at the end of each week, by the one rule that the nightly run counts them by.
 
     Each week takes the place of a customer in ``signals.compute.holdings``.

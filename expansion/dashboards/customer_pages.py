@@ -6,6 +6,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from django.http import Http404, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.utils.dateparse import parse_datetime
@@ -64,7 +65,7 @@ def accounts(request: SignedIn) -> HttpResponse:
 
 @require_safe
 @page(permission="customers.export")
-def accounts_csv(request: SignedIn) -> HttpResponse:
+def accounts_csv(request: SignedIn) -> HttpResponseBase:
     header, rows = _exported(request)
     return tables.csv_response(_filename(request, "csv"), header, rows)
 

@@ -121,7 +121,9 @@ def _steps(limit: Series, top: float) -> tuple[str, ...]:
                 if place:
                     points.append(f"{_x(week)},{_y(weeks[place - 1][1], top)}")
                 points.append(f"{_x(week)},{_y(value, top)}")
-        points.append(f"{_x(weeks[-1][0])},{_y(weeks[-1][1], top)}")
+        end = f"{_x(weeks[-1][0])},{_y(weeks[-1][1], top)}"
+        if points[-1] != end:
+            points.append(end)
         made.append(_visible(points))
     return tuple(made)
 
