@@ -435,6 +435,9 @@ def sentence(body: Mapping[str, Any], language: str) -> str:
 def condition_words(condition: Condition, language: str) -> str:
     """Say one condition in words: “seats used is at least 90%”."""
     with translation.override(language):
+        if condition.term in TERMS and TERMS[condition.term].unit == "flag":
+            words = _("%(term)s applies") if condition.op in {">=", ">"} else _("%(term)s does not apply")
+            return words % {"term": _inside_a_sentence(_term_name(condition.term, language))}
         words = {
             ">=": _("%(term)s is at least %(value)s"),
             ">": _("%(term)s is more than %(value)s"),

@@ -124,15 +124,16 @@ def test_one_customer_is_tested_clause_by_clause(boss, customers):
     body = body_with(45)
     body["unless"] = [{"key": "p1", "term": "nps_detractors_90", "op": ">=", "threshold": 1}]
     body["scope"] = {"plans": ["STD"], "segments": [], "bands": []}
+    body["when"].append([{"key": "pays", "term": "mrr", "op": ">", "threshold": 0}])
     with translation.override("en"):
         tested = preview.test_one(body, customer=customers["A"])
         assert [(clause.place, clause.text, clause.holds) for clause in tested.clauses] == [
             ("when.0.0", "Days to renewal 60 days ≤ 45 days", False),
-            ("when.0.1", "Days to renewal 60 days ≥ 0 days", True),
+            ("when.1.0", "MRR ¥10K > ¥0", True),
             ("unless.0", "Except Detractors in 90 days ≥ 1 (no answer in the last 12 months)", True),
             ("scope.plans", "Only for STD (this customer: STD)", True),
         ]
-        assert tested.fires is False
+        assert tested.fires is True
         assert preview.test_one(body, customer=customers["C"]).fires is True
         assert preview.test_one(body, customer=customers["B"]).clauses[2].holds is False
     with translation.override("ja"):

@@ -52,7 +52,7 @@ JUST_NOT = {
         {"missing_complements": 0}, {"health": 74}, {"weekly_active_ratio": 0.59}, {"days_since_first_paid": 179},
         {"open_p1_tickets": 1},
     ],
-    "renewal_90": [{"days_to_renewal": 91}, {"days_to_renewal": -1}],
+    "renewal_90": [{"days_to_renewal": 91}],
     "health_rise": [{"health_change_30": 14}, {"health": 59}, {"days_since_first_paid": 89}],
     "usage_falling": [{"usage_change_28": -0.299}, {"mrr": 0}],
     "detractor": [{"nps_detractors_90": 0}],
@@ -146,7 +146,7 @@ def test_a_fault_is_named_in_words_with_its_place(body, place, said):
 
 def test_conditions_that_exclude_each_other_are_refused():
     body = changed("renewal_90")
-    body["when"][0][0]["threshold"], body["when"][0][1]["threshold"] = 30, 60
+    body["when"][0].append(body["when"][0][0] | {"key": "ahead", "op": ">", "threshold": 90})
     with translation.override("en"):
         (problem,) = rules.validate(body)
     assert str(problem) == "No customer can ever meet the conditions on Days to renewal: they exclude each other."
@@ -162,6 +162,17 @@ def test_what_is_no_rule_at_all_is_one_problem(broken):
 def test_more_than_ten_conditions_are_refused():
     many = [{"key": f"k{n}", "term": "arr", "op": ">=", "threshold": n} for n in range(11)]
     assert [p.place for p in rules.validate(changed(when=[many]))] == ["when"]
+
+
+@pytest.mark.parametrize(
+    ("op", "language", "words"),
+    [
+        (">=", "en", "budget freeze applies"), ("<", "en", "budget freeze does not apply"),
+        (">=", "ja", "予算凍結中に当てはまる"), ("<", "ja", "予算凍結中に当てはまらない"),
+    ],
+)  # fmt: skip
+def test_a_yes_or_no_is_told_without_a_number(op, language, words):
+    assert rules.condition_words(rules.Condition("k", "budget_freeze", op, 1.0), language) == words
 
 
 def test_a_rule_is_a_sentence_in_english():
