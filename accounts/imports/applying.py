@@ -225,7 +225,7 @@ def _store_block(dataset: Dataset, rows: Checked, counts: _Counts, *, known: Kno
 def _owners(rows: Checked, known: Known) -> storing.Ids:
     """Return the customer of each row, -1 where it is not known."""
     column = rows.coded["customer_id"]
-    used = np.unique(column.codes)
+    used = column.used
     ids = [column.distinct[code] for code in used]
     found = known.customers_of_lines(ids) if rows.is_lookup else known.customers(ids)
     by_code = np.full(len(column.distinct), -1, dtype=np.int64)

@@ -40,6 +40,11 @@ class Coded:
     codes: Places
     distinct: list[Any]
 
+    @property
+    def used(self) -> Places:
+        """The places of the distinct values that any row has."""
+        return np.flatnonzero(np.bincount(self.codes, minlength=len(self.distinct)))
+
     def objects(self, default: Any = None) -> Cells:
         """Return one value per row, the default where the cell is empty."""
         found = np.empty(len(self.distinct), dtype=object)

