@@ -283,11 +283,12 @@ def _rows(customer_ids: np.ndarray, frame: pd.DataFrame, term: str) -> dict[int,
 
 
 def _condition(body: Mapping[str, Any], place: str) -> dict[str, Any]:
-    """Find the condition at a place, or by its key."""
+    """Find the condition at a place, by its key or by its term (the first of that term)."""
     clauses = {f"when.{i}.{j}": c for i, group in enumerate(body["when"]) for j, c in enumerate(group)}
     clauses |= {f"unless.{i}": c for i, c in enumerate(body.get("unless") or ())}
     named = {clause["key"]: clause for clause in reversed(list(clauses.values()))}
-    found = clauses.get(place) or named.get(place)
+    by_term = {clause["term"]: clause for clause in reversed(list(clauses.values()))}
+    found = clauses.get(place) or named.get(place) or by_term.get(place)
     if found is None:
         raise DomainError(
             _("The rule has no condition “%(place)s”. It has: %(known)s.") % {"place": place, "known": ", ".join(named)}

@@ -7,6 +7,7 @@ workers and schedulers may call at once; leases and times are judged by the data
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,8 @@ from signals.models.runs import RunState
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
+
+logger = logging.getLogger(__name__)
 
 NIGHTLY = "nightly"
 PHASES = ("prepare", "features", "ranks", "alerts", "finish")
@@ -86,8 +89,11 @@ def reconcile(now: datetime) -> list[RunChunk]:
     run = oldest_unfinished()
     if run is None or run.state == RunState.FAILED:
         return []
-    if run.state == RunState.QUEUED:
+    try:
         start(run)
+    except health.NoHealthModel:
+        logger.warning("The run waits for load_defaults", extra={"date": run.business_date})
+        return []
     advance(run)
     return list(RunChunk.objects.filter(run=run, phase=F("run__phase"), state=RunState.QUEUED).order_by("slot_from"))
 
@@ -118,8 +124,11 @@ def last_finished(job: str = NIGHTLY) -> Run | None:
 
 
 def is_backfill(run: Run) -> bool:
-    """Tell whether a later date is finished already: then scores are filled in, and alerts stay as they are."""
-    return Run.objects.filter(job=run.job, state=RunState.DONE, business_date__gt=run.business_date).exists()
+    """Tell whether a later date is finished already: then scores are filled in, and alerts stay as they are.
+
+    A run that found no customers yet does not count as later.
+    """
+    return Run.objects.filter(job=run.job, state=RunState.DONE, business_date__gt=run.business_date, customers__gt=0).exists()
 
 
 @transaction.atomic

@@ -161,7 +161,12 @@ def test_the_command_and_the_api_give_the_same_preview(boss):
         call_command("preview", "nonsense")
 
 
-def test_nothing_is_written_by_a_preview(boss, django_assert_num_queries):
+@pytest.mark.parametrize("place", ["when.0.0", "days", "days_to_renewal"])
+def test_a_condition_is_named_by_its_place_its_key_or_its_term(boss, place):
+    assert preview.with_setting(body_with(90), f"{place}.threshold=45") == rules.RuleBody.from_json(body_with(45)).to_json()
+
+
+def test_nothing_is_written_by_a_preview(boss):
     before = list(Alert.objects.order_by("id").values())
     preview.preview(body_with(365), rule=renewal(), user=boss)
     preview.sweep(body_with(90), thresholds=[10, 100], user=boss)

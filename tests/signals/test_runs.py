@@ -13,7 +13,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
 from accounts.models import Customer
-from signals import alerts, nightly, rules, runs
+from signals import alerts, health, nightly, rules, runs
 from signals.models import Alert, AlertChange, FeatureBlock, HealthScore, RfmScore, Rule, Run, RunChunk, Standing, Tick
 from signals.models.runs import RunState
 
@@ -85,9 +85,11 @@ def test_an_empty_book_is_finished_as_well(db):
     assert (run.state, run.customers, run.scores, run.alerts_raised) == ("done", 0, 0, 0)
 
 
-def test_without_a_health_model_the_run_says_what_to_do(db):
-    with pytest.raises(Exception, match="load_defaults"):
+def test_without_a_health_model_the_run_says_what_to_do_and_the_tick_waits(db):
+    with pytest.raises(health.NoHealthModel, match="load_defaults"):
         nightly.run(DAY, now=NOW)
+    assert runs.reconcile(NOW) == []
+    assert set(Run.objects.values_list("state", flat=True)) == {"queued"}
 
 
 def test_the_definitions_are_those_of_the_start(customers, django_user_model):
@@ -108,6 +110,13 @@ def test_an_older_date_is_filled_in_without_touching_alerts_and_standings(custom
     assert set(FeatureBlock.objects.filter(business_date=run.business_date).values_list("is_reconstructed", flat=True)) == {True}
     assert list(Alert.objects.order_by("id").values()) == alerts_before
     assert list(Standing.objects.order_by("pk").values()) == standing
+
+
+def test_a_later_run_on_an_empty_book_is_nothing_to_fill_in_behind(db):
+    book.defaults.load(NOW)
+    nightly.run(DAY + timedelta(days=5), now=NOW + timedelta(days=6))
+    book.write()
+    assert nightly.run(DAY, now=NOW + timedelta(days=6)).alerts_raised == 3
 
 
 # The ledger
