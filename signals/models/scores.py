@@ -8,6 +8,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from accounts.models import Customer
 from expansion.users.models import VisibleQuerySet
@@ -23,17 +24,17 @@ class Band(models.TextChoices):
 
 
 class Segment(models.TextChoices):
-    CHAMPION = "champion", _("Champion")
-    LOYAL = "loyal", _("Loyal")
-    POTENTIAL = "potential", _("Potential loyal")
-    NEW = "new", _("New")
-    PROMISING = "promising", _("Promising")
-    NEED_ATTENTION = "need_attention", _("Need attention")
-    ABOUT_TO_SLEEP = "about_to_sleep", _("About to sleep")
-    AT_RISK = "at_risk", _("At risk")
-    CANT_LOSE = "cant_lose", _("Can't lose")
-    HIBERNATING = "hibernating", _("Hibernating")
-    LOST = "lost", _("Lost")
+    CHAMPION = "champion", pgettext_lazy("rfm", "Champion")
+    LOYAL = "loyal", pgettext_lazy("rfm", "Loyal")
+    POTENTIAL = "potential", pgettext_lazy("rfm", "Potential loyal")
+    NEW = "new", pgettext_lazy("rfm", "New")
+    PROMISING = "promising", pgettext_lazy("rfm", "Promising")
+    NEED_ATTENTION = "need_attention", pgettext_lazy("rfm", "Need attention")
+    ABOUT_TO_SLEEP = "about_to_sleep", pgettext_lazy("rfm", "About to sleep")
+    AT_RISK = "at_risk", pgettext_lazy("rfm", "At risk")
+    CANT_LOSE = "cant_lose", pgettext_lazy("rfm", "Can't lose")
+    HIBERNATING = "hibernating", pgettext_lazy("rfm", "Hibernating")
+    LOST = "lost", pgettext_lazy("rfm", "Lost")
 
 
 class HealthScore(models.Model):
