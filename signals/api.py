@@ -21,7 +21,7 @@ from rest_framework.views import APIView
 from expansion import clock
 from expansion.rest import CursorPage, etag, permitted
 from expansion.users.models import User
-from signals import preview, rules, runs
+from signals import alerts, preview, rules, runs
 from signals.models import Alert, AlertChange, Rule, RuleVersion, Run, Tick
 from signals.models.alerts import AlertQuerySet, AlertState
 from signals.models.definitions import VersionState
@@ -218,6 +218,18 @@ class RunList(generics.ListAPIView[Run]):
     serializer_class = RunSerializer
     pagination_class = NewestDateFirst
     queryset = Run.objects.all()
+
+
+class RunRelease(APIView):
+    """Open the alerts of a run that the storm guard held back, once an administrator has looked at them."""
+
+    permission_classes = [permitted("definitions.read", write="runs.work")]
+
+    @extend_schema(request=None, responses=RunSerializer)
+    def post(self, request: Request, pk: int) -> Response:
+        run = get_object_or_404(Run, pk=pk)
+        alerts.release(run, by=reader(request), now=clock.now())
+        return Response(RunSerializer(run).data)
 
 
 @never_cache

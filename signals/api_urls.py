@@ -14,4 +14,5 @@ urlpatterns = [
     path("health/", api_scores.HealthList.as_view(), name="api_health"),
     path("rfm/", api_scores.RfmList.as_view(), name="api_rfm"),
     path("runs/", api.RunList.as_view(), name="api_runs"),
+    path("runs/<int:pk>/release/", api.RunRelease.as_view(), name="api_run_release"),
 ]

@@ -18,7 +18,7 @@ from accounts.models import Customer
 from expansion.errors import DomainError
 from expansion.users.models import Role, Scope, User
 from signals import alerts, nightly, preview, rules
-from signals.models import Alert, Rule, Tick
+from signals.models import Alert, Rule, Run, Tick
 
 _spec = importlib.util.spec_from_file_location("book", Path(__file__).parent / "book.py")
 book = importlib.util.module_from_spec(_spec)
@@ -242,6 +242,15 @@ def test_rules_cost_the_same_however_many(client_of, django_assert_num_queries):
 def test_runs_are_listed_newest_first(client_of):
     (listed,) = client_of["rep"].get("/api/v1/runs/").json()["results"]
     assert (listed["business_date"], listed["state"], listed["alerts_raised"]) == ("2026-11-19", "done", 3)
+
+
+def test_only_an_administrator_opens_held_alerts(client_of, boss):
+    run = Run.objects.get()
+    alerts.hold(run, reason=alerts.STORM, now=NOW)
+    assert client_of["rep"].post(f"/api/v1/runs/{run.pk}/release/").status_code == 403
+    assert set(Alert.objects.values_list("state", flat=True)) == {"held"}
+    assert client_of["boss"].post(f"/api/v1/runs/{run.pk}/release/").status_code == 200
+    assert set(Alert.objects.values_list("state", flat=True)) == {"open"}
 
 
 @pytest.mark.parametrize(("minutes_ago", "status"), [(None, 200), (1, 200), (6, 503)])

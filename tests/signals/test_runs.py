@@ -254,9 +254,14 @@ def test_more_alerts_than_ever_are_held_until_a_person_has_looked(customers, dja
     run = nightly.run(DAY, now=NOW)
     assert (run.is_held, run.alerts_raised, run.alerts_held) == (True, 3, 3)
     assert set(Alert.objects.values_list("state", "held_reason")) == {("held", "storm")}
-    admin = django_user_model.objects.create_user("ono@example.jp", "secret-secret", name="大野")
-    assert alerts.release(run, by=admin, now=NOW) == 3
+    out = StringIO()
+    with pytest.raises(CommandError, match="no administrator"):
+        call_command("release_alerts", "--date", DAY.isoformat(), "--by", "ono@example.jp")
+    django_user_model.objects.create_user("ono@example.jp", "secret-secret", name="大野", role="admin")
+    call_command("release_alerts", "--date", DAY.isoformat(), "--by", "ono@example.jp", stdout=out)
+    assert out.getvalue() == "3 alerts opened.\n"
     assert Alert.objects.filter(state="open", is_lead=True).count() == 3
+    assert command("check_invariants")["holds"] is True
 
 
 @pytest.mark.parametrize(
