@@ -96,19 +96,26 @@ def rebuild(customer_ids: Sequence[int] | None = None) -> int:
 def differing(customer_ids: Sequence[int] | None = None) -> list[int]:
     """Return the customers whose stored events are not what their contract lines say (invariant C10); nothing is written."""
     ids = None if customer_ids is None else _with_shared_lines(customer_ids)
-    return _differing(changes.events(_lines(ids), _products()), events_frame(customer_ids=ids)).tolist()
+    found = _differing(changes.events(_lines(ids), _products()), events_frame(customer_ids=ids))
+    return [int(customer) for customer in found]
 
 
 def events_frame(
-    *, customer_ids: Sequence[int] | None = None, currency: str | None = None, after: date | None = None, until: date | None = None
+    *,
+    customer_ids: Sequence[int] | None = None,
+    currency: str | None = None,
+    causes: Sequence[str] | None = None,
+    after: date | None = None,
+    until: date | None = None,
 ) -> pd.DataFrame:
-    """Return the stored events, in contract currency: all, or those of some customers, of one currency, of the days (after, until].
+    """Return the stored events, in contract currency: all, or those of some customers, currency, causes, days (after, until].
 
     returns  columns customer_id, on (day number), change_cents, currency (number), cause, line, product_id
     """
     where, params = _where({
         "e.customer_id = ANY(%s)": None if customer_ids is None else list(map(int, customer_ids)),
-        "e.currency = %s": currency, 'e."on" > %s': after, 'e."on" <= %s': until,
+        "e.currency = %s": currency, "e.cause = ANY(%s)": None if causes is None else list(causes),
+        'e."on" > %s': after, 'e."on" <= %s': until,
     })  # fmt: skip
     return copy_to_frame(_select(_READ_EVENTS, EVENTS, where), params, dtypes=_NUMBERED)
 

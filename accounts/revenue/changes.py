@@ -122,7 +122,9 @@ class _PayingLines:
 
 
 def _moments(customer: pd.Series, day: pd.Series) -> np.ndarray:
-    return (customer.to_numpy(dtype=np.int64) << _DAY_BITS) + day.to_numpy(dtype=np.int64) + (1 << (_DAY_BITS - 2))
+    """Return customer and day as one number; days before 1970 stay positive."""
+    number: np.ndarray = (customer.to_numpy(dtype=np.int64) << _DAY_BITS) + (1 << (_DAY_BITS - 2))
+    return number + day.to_numpy(dtype=np.int64)
 
 
 def _amended(before: pd.DataFrame, after: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:

@@ -36,4 +36,4 @@ def _times(cents: np.ndarray, rate: int) -> np.ndarray:
     high, low = size // 1_000_000, size % 1_000_000
     carried = high * fraction
     part = carried // 100 + (carried % 100 * 1_000_000 + low * fraction + _SCALE // 2) // _SCALE
-    return np.sign(cents) * (size * whole + part)
+    return np.asarray(np.sign(cents) * (size * whole + part), dtype=np.int64)

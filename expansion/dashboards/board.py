@@ -157,13 +157,13 @@ def board(filters: Filters, *, user: User, as_of: date, language: str) -> Board:
     scope = filters.scope(user)
     book = kpis.opened(scope)
     asked = [period for period in (filters.period, filters.compared) if period is not None]
-    found = kpis.retention_of(book, asked)
+    found, trend = kpis.retention_and_trend_of(book, asked)
     f, before = found[0], found[1] if len(found) > 1 else None
     if before is not None and not before.has_base:
         before = None
     due = kpis.renewals(as_of, scope)
     goals = targets.on(filters.period.to_day)
-    points = tuple(_point(point, filters) for point in kpis.trend_of(book, filters.period.to_day))
+    points = tuple(_point(point, filters) for point in trend)
     bars = _waterfall(f, filters, language=language)
     gains = {"upsell": f.upsell, "cross_sell": f.cross_sell, "other_gains": f.other_gains}
     lead = max(gains, key=lambda key: gains[key])

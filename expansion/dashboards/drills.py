@@ -134,9 +134,7 @@ class Drill:
 def drill(metric: str, period: Period, scope: Scope, *, limit: int | None = SHOWN) -> Drill:
     """Return the customers behind a figure of a period; ``limit`` None for all rows."""
     book = kpis.opened(scope)
-    figures = kpis.retention_of(book, [period])[0]
-    events = kpis.gains_of(book, [period])[0]
-    netted = kpis.netted(book, [period])[0]
+    figures, netted, events = kpis.behind(book, period)
     gains = events[events["customer_id"].isin(netted.index[netted["start"] > 0])]
     gains = gains[(gains["change_cents"] > 0) & gains["cause"].isin(changes.CAUSES)]
     if metric in CHANGED:

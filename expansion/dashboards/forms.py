@@ -124,8 +124,9 @@ class FilterForm(forms.Form):
 
     def shown(self, filters: Filters) -> FilterForm:
         """Write what counts back into the form, so that it never shows anything else."""
-        data = {"period": CUSTOM if filters.preset is None else filters.preset, "compare": filters.comparison}
-        data |= {"from": filters.period.from_day.isoformat(), "to": filters.period.to_day.isoformat(), **dict(filters.terms)}
+        data: dict[str, str] = {"period": filters.preset or CUSTOM, "compare": filters.comparison}
+        data |= {"from": filters.period.from_day.isoformat(), "to": filters.period.to_day.isoformat()}
+        data |= {str(key): value for key, value in filters.terms}
         self.data = data
         return self
 

@@ -286,14 +286,28 @@ def retention_of(book: Book, asked: Sequence[Period]) -> list[Retention]:
     return [_retention(book, period, rows, gains) for period, rows, gains in zip(asked, tables, events, strict=True)]  # fmt: skip
 
 
+def behind(book: Book, period: Period) -> tuple[Retention, pd.DataFrame, pd.DataFrame]:
+    """Return the figures of a period with what they are made of: ``netted`` customers and ``gains_of`` events."""
+    rows, events = netted(book, [period])[0], gains_of(book, [period])[0]
+    return _retention(book, period, rows, events), rows, events
+
+
 def trend_of(book: Book, to_day: date) -> list[TrendPoint]:
     """Return the points of ``trend`` from a book that is open."""
-    asked = [spans.trailing(day) for day in spans.trend_days(to_day)]
-    sums = [cohort.summed(rows["start"], rows["end"], rows["category"]) for rows in netted(book, asked)]
-    return [
-        TrendPoint(period=period, nrr=ratio(s.retained_cents, s.start_cents), grr=ratio(s.kept_cents, s.start_cents))
-        for period, s in zip(asked, sums, strict=True)
-    ]
+    asked = trend_periods(to_day)
+    return _points(asked, netted(book, asked))
+
+
+def retention_and_trend_of(book: Book, asked: Sequence[Period]) -> tuple[list[Retention], list[TrendPoint]]:
+    """Return ``retention_of`` the periods and ``trend_of`` the end of the first, the customers netted in one go."""
+    points = trend_periods(asked[0].to_day)
+    tables = netted(book, [*asked, *points])
+    return _retentions(book, asked, tables[: len(asked)]), _points(points, tables[len(asked) :])
+
+
+def trend_periods(to_day: date) -> list[Period]:
+    """Return the twelve months to each of thirteen month ends, the last being the day itself."""
+    return [spans.trailing(day) for day in spans.trend_days(to_day)]
 
 
 def netted(book: Book, asked: Sequence[Period]) -> list[pd.DataFrame]:
@@ -325,9 +339,9 @@ def netted(book: Book, asked: Sequence[Period]) -> list[pd.DataFrame]:
 
 
 def gains_of(book: Book, asked: Sequence[Period]) -> list[pd.DataFrame]:
-    """Return, per period, the events in it in the reporting currency at the rates of its end (columns of events_frame)."""
+    """Return, per period, the events in it with a cause, starts and ends aside, at the rates of the period's end."""
     first, last = min(period.from_day for period in asked), max(period.to_day for period in asked)
-    events = ledger.events_frame(customer_ids=book.customers, after=first, until=last)
+    events = ledger.events_frame(customer_ids=book.customers, causes=changes.CAUSES, after=first, until=last)
     made = []
     for period in asked:
         on = events["on"].to_numpy()
@@ -340,6 +354,19 @@ def gains_of(book: Book, asked: Sequence[Period]) -> list[pd.DataFrame]:
 def ratio(part: Decimal | int, whole: Decimal | int) -> Decimal | None:
     """Return a fraction with six decimals, half up; None where the whole is zero."""
     return money.round_half_up(Decimal(part) / Decimal(whole), _SIX) if whole else None
+
+
+def _retentions(book: Book, asked: Sequence[Period], tables: Sequence[pd.DataFrame]) -> list[Retention]:
+    events = gains_of(book, asked)
+    return [_retention(book, period, rows, gains) for period, rows, gains in zip(asked, tables, events, strict=True)]
+
+
+def _points(asked: Sequence[Period], tables: Sequence[pd.DataFrame]) -> list[TrendPoint]:
+    sums = [cohort.summed(rows["start"], rows["end"], rows["category"]) for rows in tables]
+    return [
+        TrendPoint(period=period, nrr=ratio(s.retained_cents, s.start_cents), grr=ratio(s.kept_cents, s.start_cents))
+        for period, s in zip(asked, sums, strict=True)
+    ]
 
 
 def _retention(book: Book, period: Period, rows: pd.DataFrame, events: pd.DataFrame) -> Retention:

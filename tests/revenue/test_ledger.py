@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import translation
 
 from accounts import contracts, exchange, ledger
 from accounts.models import ContractLine, FxRate, MrrEvent
@@ -133,7 +134,7 @@ def test_other_currencies_need_a_rate_and_the_refusal_says_which(store):
         1        b    JPY      2025-01-01 1000
         2        c    USD      2025-01-01 0.03
     """)
-    with pytest.raises(exchange.MissingRate, match=r"USD.*JPY.*2025-01-01.*fx_rates"):
+    with translation.override("en"), pytest.raises(exchange.MissingRate, match=r"USD.*JPY.*2025-01-01.*fx_rates"):
         ledger.balances_frame(date(2025, 1, 1))
     FxRate.objects.create(valid_from="2024-04-01", currency="USD", rate="150.25")
     FxRate.objects.create(valid_from="2025-04-01", currency="USD", rate="140.5")
