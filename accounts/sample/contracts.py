@@ -14,7 +14,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from accounts.sample import company
-from accounts.sample.behaviours import GONE, YOUNG
+from accounts.sample.behaviours import CALM, GONE, YOUNG
 from accounts.sample.company import ITEMS, Company
 from accounts.sample.profiles import Profile, boundary_after
 from expansion.money import round_half_up
@@ -83,6 +83,7 @@ class History:
     quota: list[tuple[date, int]] = field(default_factory=list)
     owned: dict[str, date] = field(default_factory=dict)
     ramps: list[tuple[str, date]] = field(default_factory=list)
+    turns: list[tuple[str, date]] = field(default_factory=list)
     trials: list[tuple[str, date, date, bool]] = field(default_factory=list)
     ends: date | None = None
 
@@ -160,7 +161,7 @@ class _Story:
     def _agenda(self, month: date, following: date) -> list[tuple[date, str]]:
         """Draw what the month brings; always as many numbers, so that later months stay the same."""
         rng, who, as_of = self.rng, self.who, self.given.as_of
-        dice, day, order, lost, lost_day = (rng.random() for _ in range(5))
+        dice, day, order, lost, lost_day, changes = (rng.random() for _ in range(6))
         agenda = [(d, what) for d, what in self.planned if month <= d < following]
         on = month + timedelta(days=int(day * 27))
         is_quiet = who.is_planted and as_of - timedelta(days=125) < on <= as_of + timedelta(days=10)
@@ -172,6 +173,8 @@ class _Story:
             agenda += [(on, what) for what in (_event(dice),) if what]
         if lost < 0.026 and (on - self.begins).days > 60 and not (who.is_planted and abs((as_of - on).days) < 110):
             agenda.append((month + timedelta(days=int(lost_day * 27)), "lost_deal"))
+        if month > as_of and who.part == CALM and (on - self.begins).days > 120:
+            agenda += [(on, f"turn:{what}") for what in (_turn(changes),) if what]
         if order < 0.018:
             agenda.append((on, "training"))
         if self.term_end is not None and month <= self.term_end < following:
@@ -188,6 +191,9 @@ class _Story:
     def _happen(self, day: date, what: str) -> None:
         if what.startswith("own:"):
             self._own(what.removeprefix("own:"), day)
+            return
+        if what.startswith("turn:"):
+            self._turn(what.removeprefix("turn:"), day)
             return
         acts: dict[str, Callable[[date], None]] = {
             "term_ends": self._end_of_term, "leave": self._leave, "trial": self._trial, "lost_deal": self._lose,
@@ -395,6 +401,13 @@ class _Story:
         if line.quantity > 12 and not self.who.term_months:
             self._change(line, day, quantity=line.quantity - max(1, round(line.quantity * 0.2)))
 
+    def _turn(self, what: str, day: date) -> None:
+        """After ``as_of`` the calm change, too: each morning has something new."""
+        if what != "trial":
+            self.told.turns.append((what, day))
+        elif "FA-AUDIT" not in self.told.owned:
+            self._trial(day)
+
     def _own(self, code: str, day: date) -> None:
         if code not in self.told.owned:
             kind = "cross_sell" if ITEMS[code].kind == "product" else "upsell"
@@ -503,6 +516,15 @@ def _charges_of(periods: list[Period], until: date) -> Iterator[tuple[date, Deci
         while day < ends:
             yield day, period.amount, True
             paid_from, day = day, add_months(day, 12)
+
+
+def _turn(dice: float) -> str:
+    edge = 0.0
+    for what, chance in (("burst", 0.007), ("falling", 0.007), ("quota", 0.009), ("trial", 0.007)):
+        edge += chance
+        if dice < edge:
+            return what
+    return ""
 
 
 def _event(dice: float) -> str:

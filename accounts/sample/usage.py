@@ -32,6 +32,8 @@ _INTENSITY = {
     "feature.csv_export": 0.45, "feature.audit_log": 0.4, "feature.workflow": 1.1, "feature.esign": 0.5, "feature.analytics": 0.5,
 }  # fmt: skip
 _LEAST_A_DAY = 3.0
+# A calm customer that bursts after as_of files many documents at once: everybody uses that already.
+_BURST_LATER = "feature.upload"
 _KEEN, LIGHT_WEEKS = 0.62, 0.42
 
 
@@ -62,7 +64,7 @@ def block(number: int, people: Sequence[tuple[Profile, History]], given: Company
     office, counter, closing = rhythm.curves(first, last)
     working = np.zeros(shape)
     keen, pull = np.zeros(shape), np.ones(shape)
-    burst = {key: np.ones(shape) for key in ("feature.csv_export", "feature.audit_log")}
+    burst = {key: np.ones(shape) for key in ("feature.csv_export", "feature.audit_log", _BURST_LATER)}
     uses = {key: np.zeros(size) for key in _INTENSITY}
     since = {key: np.zeros(size, dtype=int) for key in _INTENSITY}
     for row, (who, told) in enumerate(people):
@@ -140,6 +142,9 @@ class _Days:
         level = np.maximum(trend, 0.3) * swing * season * arrival * self.fade * self._is_there()
         if self.who.part.startswith("falling"):
             level = level * (1 - 0.35 * self.since(self.fell, lasting=75, rising=12))
+        for what, ago in self.turns:
+            if what == "falling":
+                level = level * (1 - 0.35 * self.since(ago, lasting=50, rising=12))
         if self.who.has("rise"):
             level = level * (1.25 - 0.57 * self.since(26, lasting=400, rising=10))  # who comes anew does less
         return level
@@ -172,11 +177,17 @@ class _Days:
         if self.who.has("star", "quota", "escalated", "frozen"):
             full = (0.85 + 0.015 * (self.who.turn % 6)) * reference
             level = level + (full - level) * self.since(70 + self.who.turn * 5 % 18, lasting=400, rising=68)
+        for what, ago in self.turns:
+            if what == "quota":
+                level = level + (0.88 * reference - level) * self.since(ago, lasting=400, rising=40)
         return np.minimum(level, 0.96 * quota) * self._is_there()
 
     def links(self, rng: Random) -> np.ndarray:
-        base = rng.choice((0, 0, 1, 1, 2)) + (rng.randint(2, 5) if "FC-LINK" in self.told.owned else 0)
+        base, more = rng.choice((0, 0, 1, 1, 2)), rng.randint(2, 5)
         steps = np.zeros(self.count)
+        bought = self.told.owned.get("FC-LINK")
+        if bought is not None:
+            steps += more * (self.place >= (bought - self.first).days + 10)
         for _ in range(3):
             steps += self.place >= self.anchor - rng.randrange(120, 720)
         return np.maximum(0, base + steps - 2) * self._is_there()
@@ -195,6 +206,9 @@ class _Days:
         pull = np.ones(self.count)
         if self.who.part.startswith("falling"):
             pull = 1 - 0.40 * self.since(self.fell, lasting=75, rising=12)
+        for what, ago in self.turns:
+            if what == "falling":
+                pull = pull * (1 - 0.40 * self.since(ago, lasting=50, rising=12))
         return pull * self.fade * np.clip(0.75 + 0.25 * self.age / 42, 0, 1)
 
     def use_of(self, key: str, rng: Random) -> tuple[float, int]:
@@ -214,6 +228,11 @@ class _Days:
         return (much if dice < often + 0.12 * self.who.warmth else 0.0), -(10**6)
 
     @property
+    def turns(self) -> list[tuple[str, int]]:
+        """What changed after ``as_of``, in days before it (negative)."""
+        return [(what, (self.given.as_of - day).days) for what, day in self.told.turns]
+
+    @property
     def fell(self) -> int:
         """So many days before ``as_of`` use began to fall."""
         return 30 + self.who.turn * 3 % 10
@@ -225,6 +244,9 @@ class _Days:
         return "feature.audit_log" if self.who.has("star") or self.who.turn % 2 else "feature.csv_export"
 
     def burst(self, key: str) -> np.ndarray:
+        if key == _BURST_LATER:
+            later = [self.since(ago, lasting=14) for what, ago in self.turns if what == "burst"]
+            return 1 + 4 * np.max(later, axis=0) if later else np.ones(self.count)
         if key != self.burst_feature:
             return np.ones(self.count)
         return 1 + 5 * self.since(5 + self.who.turn * 3 % 4, lasting=30)

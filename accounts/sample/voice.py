@@ -172,7 +172,7 @@ def _month(said: Voice, month: date, who: Profile, given: Company, rng: Random, 
                     score,
                     # People keep their opinion by and large.
                     opinion=min(0.999, max(0.0, contact.opinion + 0.12 * who.warmth + 0.3 * (score - 0.5))),
-                    detractors=0.14 if (given.as_of - day).days > 420 else 0.05 if day > given.as_of else 0.0,
+                    detractors=0.14 if (given.as_of - day).days > 420 else 0.03 if day > given.as_of else 0.0,
                 )
                 said.answers.append((day, contact.contact_id, points, _comment(points, words)))
     # What happened.
@@ -346,10 +346,6 @@ def _planted(said: Voice, who: Profile, given: Company) -> None:
         said.touches.append((_at(ago(9 + turn % 11), 13), "meeting", first.contact_id, _note("meeting", 0.3, who), "", None))
         for days in (41, 23):
             said.tickets.append(Ticket(_at(ago(days), 10), _at(ago(days), 16), "p4", 5, "検索結果が出ない", escalated=False))
-    if who.has("trial"):
-        day = as_of - timedelta(days=(turn * 5 + 12) % 17)
-        said.events.append((_at(day, 9, 30), "trial_started", {"product": "FA-AUDIT"}))
-        said.events.append((_at(day + timedelta(days=30), 9), "trial_ended", {"product": "FA-AUDIT"}))
     if who.part.startswith("falling"):
         said.events.append((_at(ago(16), 11), "contract_review_asked", {}))
     if who.part == CONSIDERING:
@@ -374,6 +370,9 @@ def _about_deals(said: Voice, who: Profile, told: History, given: Company, rng: 
                     None,
                 )
             )
+    for code, begins, ends, _converts in told.trials:
+        said.events.append((_at(begins, 9, 30), "trial_started", {"product": code}))
+        said.events.append((_at(ends + timedelta(days=1), 9), "trial_ended", {"product": code}))
     for day, play, until in told.refusals:
         said.touches.append(
             (_at(day, 16), "refusal", said.contacts[0].contact_id, "今期は予算の都合で見送り。来期にあらためて。", play, until)

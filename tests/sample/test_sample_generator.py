@@ -83,15 +83,20 @@ def test_rows_added_day_by_day_make_the_later_load(piece: tables.Piece):
         assert rows[name] == rows_of(whole, name)
 
 
-@pytest.mark.parametrize("first", [AS_OF + timedelta(days=1), AS_OF + timedelta(days=20)])
-def test_usage_added_later_is_that_of_a_later_load(first: date):
+def test_usage_of_a_day_is_the_same_whenever_it_is_made():
+    """Also what customers will do months later must not show on the days before."""
     (whole,) = tables.pieces(SMALL, through=LATER)
     everything = pd.concat(tables.usage_of(whole, SMALL, first=SMALL.first_day, last=LATER))
-    added = pd.concat(tables.usage_of(whole, SMALL, first=first, last=LATER))
+    day, parts = AS_OF, []
+    (then,) = tables.pieces(SMALL, through=day)
+    parts += tables.usage_of(then, SMALL, first=SMALL.first_day, last=day)
+    for days in (1, 2, 30, LATER.toordinal() - AS_OF.toordinal()):
+        first, day = day + timedelta(days=1), AS_OF + timedelta(days=days)
+        (then,) = tables.pieces(SMALL, through=day, since=first - timedelta(days=1))
+        parts += tables.usage_of(then, SMALL, first=first, last=day)
     key = ["number", "metric", "day"]
     pd.testing.assert_frame_equal(
-        added.sort_values(key).reset_index(drop=True),
-        everything[everything["day"] >= pd.Timestamp(first)].sort_values(key).reset_index(drop=True),
+        pd.concat(parts).sort_values(key).reset_index(drop=True), everything.sort_values(key).reset_index(drop=True)
     )
 
 
