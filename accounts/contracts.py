@@ -29,6 +29,7 @@ _RENEWALS = """
     WHERE starts_on <= %(as_of)s AND (service_until IS NULL OR service_until > %(as_of)s)
         AND (renews_on > %(as_of)s OR ends_before > %(as_of)s) AND arr > 0
         AND (cancelled_on IS NULL OR cancelled_on > %(as_of)s)
+        AND CASE WHEN trial_ends_on IS NULL THEN status <> 'trial' ELSE trial_ends_on < %(as_of)s END
         AND (%(ids)s::bigint[] IS NULL OR customer_id = ANY(%(ids)s::bigint[]))
         AND NOT EXISTS (
             SELECT FROM accounts_contractline later
@@ -85,7 +86,7 @@ def renewals_frame(as_of: date, *, within_days: int | None = None, customer_ids:
     """Return the lines that come up for renewal after a day, at most so many days later.
 
     A line renews on ``renews_on`` where that is still ahead, else at its end.  Lines without MRR,
-    with notice given by that day, or with a later period (already renewed or amended) do not renew.
+    on trial, with notice given by that day, or with a later period (already renewed or amended) do not renew.
 
     returns  columns line, customer_id, due (day number), arr_cents (reporting currency, rate of the day), currency
     """

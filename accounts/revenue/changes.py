@@ -124,7 +124,8 @@ class _PayingLines:
 def _moments(customer: pd.Series, day: pd.Series) -> np.ndarray:
     """Return customer and day as one number; days before 1970 stay positive."""
     number: np.ndarray = (customer.to_numpy(dtype=np.int64) << _DAY_BITS) + (1 << (_DAY_BITS - 2))
-    return number + day.to_numpy(dtype=np.int64)
+    number += day.to_numpy(dtype=np.int64)
+    return number
 
 
 def _amended(before: pd.DataFrame, after: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:

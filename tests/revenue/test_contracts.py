@@ -31,6 +31,8 @@ def due(as_of=AS_OF, **options):
     pytest.param("1 a 2025-01-01 -          2025-07-01 -          -          -", ["a 2025-07-01 1200"], id="tomorrow is"),
     pytest.param("1 a 2025-01-01 -          2025-09-01 2025-06-01 -          -", [], id="notice was given"),
     pytest.param("1 a 2025-01-01 -          2025-09-01 2025-07-15 -          -", ["a 2025-09-01 1200"], id="notice comes later"),
+    pytest.param("1 a 2025-06-15 2025-09-01 -          -          2025-06-30 -", [], id="the last day of a trial"),
+    pytest.param("1 a 2025-06-01 2025-09-01 -          -          2025-06-29 -", ["a 2025-09-01 1200"], id="a trial that is over"),
     pytest.param("1 a 2025-07-15 -          2025-09-01 -          -          -", [], id="not begun yet"),
     pytest.param("1 a 2024-01-01 2025-03-01 2025-09-01 -          -          -", [], id="over"),
 ])  # fmt: skip
