@@ -41,7 +41,7 @@ class NoSnapshot(DomainError):
     """No nightly run has finished yet, so there is nothing to try the rule on."""
 
 
-class BadSetting(DomainError):
+class WrongSetting(DomainError):
     """A text that should set a threshold does not."""
 
 
@@ -197,7 +197,7 @@ def with_setting(body: Mapping[str, Any], setting: str) -> dict[str, Any]:
     except ValueError:
         threshold = math.nan
     if not equals or not dot or part != "threshold" or not math.isfinite(threshold):
-        raise BadSetting(_("“%(setting)s” sets nothing. Write it as CONDITION.threshold=NUMBER.") % {"setting": setting})
+        raise WrongSetting(_("“%(setting)s” sets nothing. Write it as CONDITION.threshold=NUMBER.") % {"setting": setting})
     return with_threshold(body, name, threshold)
 
 

@@ -107,10 +107,17 @@ class Alert(models.Model):
 
     class Meta:
         constraints: ClassVar = [
-            models.CheckConstraint(condition=Q(state="closed", open_key__isnull=True, closed_at__isnull=False, is_lead=False) | ~Q(state="closed") & Q(open_key__isnull=False, closed_at__isnull=True), name="alert_closed_or_open_wholly"),
+            models.CheckConstraint(
+                condition=Q(state="closed", open_key__isnull=True, closed_at__isnull=False, is_lead=False)
+                | ~Q(state="closed") & Q(open_key__isnull=False, closed_at__isnull=True),
+                name="alert_closed_or_open_wholly",
+            ),
             models.UniqueConstraint(fields=["customer"], condition=Q(is_lead=True), name="alert_one_lead_per_customer"),
             models.CheckConstraint(condition=Q(priority__lte=100), name="alert_priority_0_to_100"),
-            models.CheckConstraint(condition=~Q(state="waiting") | Q(snoozed_until__isnull=False) | Q(snooze_condition__isnull=False), name="alert_waits_for_something"),
+            models.CheckConstraint(
+                condition=~Q(state="waiting") | Q(snoozed_until__isnull=False) | Q(snooze_condition__isnull=False),
+                name="alert_waits_for_something",
+            ),
             models.CheckConstraint(condition=~Q(state="held") | ~Q(held_reason=""), name="alert_held_for_a_reason"),
         ]  # fmt: skip
         indexes: ClassVar = [

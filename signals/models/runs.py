@@ -46,7 +46,9 @@ class Run(models.Model):
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["job", "business_date"], name="run_once_per_job_and_date"),
-            models.CheckConstraint(condition=Q(state="done", finished_at__isnull=False) | ~Q(state="done"), name="run_done_has_an_end"),
+            models.CheckConstraint(
+                condition=Q(state="done", finished_at__isnull=False) | ~Q(state="done"), name="run_done_has_an_end"
+            ),
         ]
         indexes: ClassVar = [models.Index(fields=["job", "state", "-business_date"], name="run_newest")]
 

@@ -59,7 +59,10 @@ class HealthScore(models.Model):
         indexes: ClassVar = [models.Index(fields=["business_date"], name="health_score_by_date")]
         constraints: ClassVar = [
             models.CheckConstraint(condition=Q(score__isnull=True) | Q(score__lte=100), name="health_score_0_to_100"),
-            models.CheckConstraint(condition=Q(score__isnull=True, band="insufficient") | Q(score__isnull=False) & ~Q(band="insufficient"), name="health_score_withheld_when_insufficient"),
+            models.CheckConstraint(
+                condition=Q(score__isnull=True, band="insufficient") | Q(score__isnull=False) & ~Q(band="insufficient"),
+                name="health_score_withheld_when_insufficient",
+            ),
         ]  # fmt: skip
 
     def __str__(self) -> str:

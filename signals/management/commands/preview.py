@@ -35,7 +35,7 @@ class Command(BaseCommand):
             for setting in options["set"]:
                 body = preview.with_setting(body, setting)
             found = preview.preview(body, rule=rule, user=None)
-        except preview.BadSetting as error:
+        except preview.WrongSetting as error:
             raise CommandError(str(error), returncode=2) from error
         except DomainError as error:
             raise CommandError(str(error)) from error
