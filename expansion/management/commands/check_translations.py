@@ -256,7 +256,7 @@ def _bare(name: str, source: str) -> Iterator[str]:
     for pattern in hidden:
         text = re.sub(pattern, lambda found: "\n" * found[0].count("\n"), text, flags=re.DOTALL)
     text = re.sub(r"\{%.*?%\}|\{\{.*?\}\}", "", text, flags=re.DOTALL)
-    shown = re.sub(r"<[^>]*>", lambda found: "\n" * found[0].count("\n"), text)
+    shown = re.sub(r"<[^>]*>", lambda found: " " + "\n" * found[0].count("\n"), text)
     pieces = list(enumerate(shown.split("\n"), 1))
     pieces += [(text.count("\n", 0, found.start()) + 1, found[1]) for found in NAMED_ATTRIBUTES.finditer(text)]
     for line, words in pieces:
