@@ -59,7 +59,7 @@
       if (bar.kind === "total" && floor > 0 && level > floor) shapes.push(torn(at, floor, most, isLying, c.surface));
       if (isLying && at < bars.length) shapes.push({ type: "line", xref: "paper", x0: -0.4, x1: 1, y0: at + 0.5, y1: at + 0.5, line: { color: c.line, width: 1 } });
     });
-    const names = { tickvals: places, ticktext: bars.map((bar) => (isLying ? bar.name : wrapped(bar.name))), fixedrange: true, zeroline: false, showgrid: false, tickfont: { color: c["ink-2"], size: Math.max(8, Math.min(11.5, plot.clientWidth / bars.length / 5.1)) }, ticks: "", automargin: false };
+    const names = { tickvals: places, ticktext: bars.map((bar) => (isLying ? bar.name : wrapped(bar.name))), fixedrange: true, zeroline: false, showgrid: false, tickfont: { color: c["ink-2"], size: Math.max(8, Math.min(11.5, plot.clientWidth / bars.length / 5.7)) }, ticks: "", automargin: false };
     const amounts = { range: [floor, most + room], fixedrange: true, showgrid: false, zeroline: false, showticklabels: false, showline: false };
     return [[trace], layoutOf(c, isLying
       ? { xaxis: amounts, yaxis: { ...names, range: [bars.length - 0.5, -0.5], showticklabels: false }, margin: { l: 104, r: 2, t: 0, b: 0 }, annotations, shapes }
