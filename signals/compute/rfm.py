@@ -6,7 +6,7 @@ Recency is the days since the last event: the fewer, the better, so ranks run on
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,7 @@ SEGMENTS = (
 )  # fmt: skip
 NEW_DAYS = 90
 SMALL = 25
+_COUNTABLE = 65_536.0
 _SHARE_OF_ONE_VALUE = (2, 5)  # 40 % as a fraction, so that no rounding decides
 
 # Rows R = 1 … 5, columns FM = 1 … 5.
@@ -32,7 +33,7 @@ _MAP = (
 )
 _CODES = np.array([[SEGMENTS.index(name) for name in row] for row in _MAP], dtype=np.int8)
 _NEW, _ATTENTION = SEGMENTS.index("new"), SEGMENTS.index("need_attention")
-_GONE = np.array([SEGMENTS.index("lost"), SEGMENTS.index("hibernating")], dtype=np.int8)
+_IS_GONE = np.isin(SEGMENTS, ("lost", "hibernating"))
 
 # Fixed cut-offs of small books: (values, scores descend with the values for recency, ascend for the others).
 _PURCHASE_DAYS = (30.0, 90.0, 180.0, 365.0)
@@ -50,24 +51,23 @@ def summarise(purchases: pd.DataFrame, *, as_of: date, customers: int) -> pd.Dat
     returns    one row per customer number: recency_days, frequency (24 months), monetary_cents (12 months),
                tenure_days; NaN recency and tenure where there is no event up to as-of
     """
-    day = purchases["day"].to_numpy().astype("datetime64[D]").astype(np.int64)
-    customer = purchases["customer"].to_numpy(np.int64)
-    cents = purchases["amount_cents"].to_numpy(np.int64)
-    end = np.datetime64(as_of, "D").astype(np.int64) + 1
-    past = day < end
-    if not past.all():
+    day = purchases["day"].to_numpy().astype("datetime64[D]").view(np.int64)
+    customer, cents = purchases["customer"].to_numpy(np.int64), purchases["amount_cents"].to_numpy(np.int64)
+    end, year, two_years = (
+        int(np.datetime64(bound, "D").view(np.int64))
+        for bound in (as_of + timedelta(days=1), months_before(as_of, 12)[0], months_before(as_of, 24)[0])
+    )
+    if len(day) and int(day.max()) >= end:
+        past = day < end
         day, customer, cents = day[past], customer[past], cents[past]
-    in_value = day >= np.datetime64(months_before(as_of, 12)[0], "D").astype(np.int64)
-    monetary = np.bincount(customer, weights=np.where(in_value, cents, 0), minlength=customers)  # exact up to 2^53 hundredths
-    if (cents < 0).any():
+    monetary = np.bincount(customer, weights=np.where(day >= year, cents, 0.0), minlength=customers)  # exact up to 2^53 hundredths
+    if len(cents) and int(cents.min()) < 0:
         counts = cents >= 0
         day, customer = day[counts], customer[counts]
-    in_count = day >= np.datetime64(months_before(as_of, 24)[0], "D").astype(np.int64)
-    frequency = np.bincount(customer, weights=in_count, minlength=customers)
+    frequency = np.bincount(customer, weights=(day >= two_years).astype(np.float64), minlength=customers)
     first, last = np.full(customers, end, dtype=np.int64), np.full(customers, -1 << 40, dtype=np.int64)
-    if len(customer):
-        np.minimum.at(first, customer, day)
-        np.maximum.at(last, customer, day)
+    np.minimum.at(first, customer, day)
+    np.maximum.at(last, customer, day)
     known = last > -1 << 40
     return pd.DataFrame(
         {
@@ -117,23 +117,49 @@ def quintiles(values: NDArray[np.float64]) -> NDArray[np.int8]:
     n = len(values)
     if n == 0:
         return np.empty(0, dtype=np.int8)
-    distinct, position, counts = np.unique(values, return_inverse=True, return_counts=True)
+    distinct, counts = _groups(values)
     if len(distinct) == 1:
         return np.full(n, 3, dtype=np.int8)
+    scores = _scores_of_groups(counts)
+    # Scores never fall as values rise, so each is told by the lowest value that reaches it.
+    reached = np.searchsorted(scores, (2, 3, 4, 5))
+    found = np.ones(n, dtype=np.int8)
+    for group in reached[reached < len(distinct)].tolist():
+        found += values >= distinct[group]
+    return found
+
+
+def _groups(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return the distinct values in ascending order and how often each occurs; whole numbers are counted, not sorted."""
+    low, high = float(values.min()), float(values.max())
+    if high - low < _COUNTABLE:
+        whole = (values - low).astype(np.int64)
+        if (whole == values - low).all():
+            counts = np.bincount(whole)
+            there = np.flatnonzero(counts)
+            return there + low, counts[there]
+    ordered = np.sort(values)
+    starts = np.concatenate([[0], np.flatnonzero(ordered[1:] != ordered[:-1]) + 1])
+    return ordered[starts], np.diff(starts, append=len(values))
+
+
+def _scores_of_groups(counts: NDArray[np.int64]) -> NDArray[np.int8]:
+    """Return the score of each group of equal values, in ascending order of the values."""
+    n, last = int(counts.sum()), len(counts) - 1
     numerator, denominator = _SHARE_OF_ONE_VALUE
     plain = _ranked(counts, 5)
     heavy = np.flatnonzero(counts * denominator >= n * numerator)
     if len(heavy) == 0:
-        return plain[position]
-    scores = np.empty(len(distinct), dtype=np.int8)
+        return plain
+    scores = np.empty(len(counts), dtype=np.int8)
     below_at, below_score = -1, 0
-    for at in (*heavy.tolist(), len(distinct)):
-        own = 6 if at == len(distinct) else 1 if at == 0 else 5 if at == len(distinct) - 1 else int(plain[at])
+    for at in (*heavy.tolist(), len(counts)):
+        own = 6 if at > last else 1 if at == 0 else 5 if at == last else int(plain[at])
         scores[below_at + 1 : at] = below_score + _ranked(counts[below_at + 1 : at], own - below_score - 1)
-        if at < len(distinct):
+        if at <= last:
             scores[at] = own
         below_at, below_score = at, own
-    return scores[position]
+    return scores
 
 
 def name_cells(
@@ -146,7 +172,7 @@ def name_cells(
     """
     fm = (f.astype(np.int64) + m + 1) // 2
     codes = _CODES[r.astype(np.int64) - 1, fm - 1]
-    codes = np.where(is_paying & np.isin(codes, _GONE), _ATTENTION, codes)
+    codes = np.where(is_paying & _IS_GONE[codes], _ATTENTION, codes)
     return np.where((tenure_days < NEW_DAYS) & (fm <= 3), _NEW, codes).astype(np.int8)
 
 
