@@ -5,6 +5,7 @@ Everything a rep needs to decide stands here as values; templates ask nothing fu
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
@@ -319,8 +320,9 @@ class Card:
         return formats.money_exact(ZERO, currency=self.currency or "JPY").rstrip("0.").strip()
 
     @property
-    def defaults_json(self) -> dict[str, dict[str, str]]:
-        return {result: asdict(defaults) for result, defaults in self.defaults.items()}
+    def defaults_json(self) -> str:
+        """The defaults of each result, for the form's script."""
+        return json.dumps({result: asdict(defaults) for result, defaults in self.defaults.items()})
 
 
 def find(user: User, alert_id: int) -> Alert | None:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import F, Q, QuerySet, TextField
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, TextField
 from django.db.models.functions import Cast, JSONObject
 from django.utils.translation import gettext as _
 
@@ -67,7 +67,8 @@ def sources(customer: Any, *, kind: str = "", before: datetime | None = None, li
         )
         told = Event.objects.filter(~_ABOUT_USAGE, customer=customer)
         chosen["events"] = _newest(told, "occurred_at", before).values(json=_event())
-        logged = Outcome.objects.filter(customer=customer, is_withdrawal=False)
+        withdrawn = Outcome.objects.filter(corrects=OuterRef("pk"), is_withdrawal=True)
+        logged = Outcome.objects.filter(~Exists(withdrawn), customer=customer, is_withdrawal=False)
         chosen["outcomes"] = _newest(logged, "at", before).values(
             json=JSONObject(
                 at="at", result="result", reason="reason", amount=Cast("amount", TextField()), currency="currency", next_step="next_step",

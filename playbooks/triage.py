@@ -302,16 +302,15 @@ class DoneRow:
     is_mine: bool
     at: datetime
     token: str
-    is_undone: bool
 
 
 def done_rows(user: User, *, now: datetime, limit: int = 100) -> list[DoneRow]:
     """Return the newest logged outcomes, with the way back of one's own where it is still open."""
     found = list(
-        done(user, now=now).values("pk", "alert_id", "customer__name", "result", "amount", "currency", "by__name", "by_id", "at").annotate(
-            is_undone=Exists(Outcome.objects.filter(corrects=OuterRef("pk"), is_withdrawal=True))
-        )[:limit]
-    )  # fmt: skip
+        done(user, now=now).values("pk", "alert_id", "customer__name", "result", "amount", "currency", "by__name", "by_id", "at")[
+            :limit
+        ]
+    )
     tokens = {
         pk: kept.token
         for kept in Undo.objects.filter(kind="outcome", made_by=user, used_at__isnull=True, expires_at__gt=now)
@@ -321,7 +320,6 @@ def done_rows(user: User, *, now: datetime, limit: int = 100) -> list[DoneRow]:
         DoneRow(
             alert_id=one["alert_id"], name=one["customer__name"], result=one["result"], label=str(Result(one["result"]).label), amount=one["amount"],
             currency=one["currency"], by=one["by__name"], is_mine=one["by_id"] == user.pk, at=one["at"], token=tokens.get(one["pk"], ""),
-            is_undone=one["is_undone"],
         )
         for one in found
     ]  # fmt: skip
@@ -390,7 +388,7 @@ def figures(user: User, *, view: str, filters: Filters, now: datetime) -> Figure
 def done(user: User, *, now: datetime) -> QuerySet[Outcome]:
     """Return what was logged in the last 30 days, newest first."""
     since = clock.start_of(clock.day_of(now) - timedelta(days=DONE_DAYS))
-    return Outcome.objects.visible_to(user).filter(is_withdrawal=False, is_side_note=False, at__gte=since).order_by("-id")
+    return Outcome.objects.visible_to(user).effective().filter(at__gte=since).order_by("-id")
 
 
 def _chosen(user: User, *, view: str, filters: Filters, now: datetime) -> QuerySet[Alert]:

@@ -504,7 +504,8 @@ def take_back(request: SignedIn, token: str) -> HttpResponse:
     back = [row for pk in leads[: triage.PAGE] for row in _in_view(request, place, pk, now=now)]
     shown = leads[0] if leads else first
     context = _card_context(request, place, _card(request, shown, now=now), now=now)
-    context |= _figures_context(request, place, now=now) | {"gone": [*others, *leads], "back": back} | _toast(text, "")
+    seen = _queue_context(request, place, now=now) if place.view == "done" else _figures_context(request, place, now=now)
+    context |= seen | {"gone": [*others, *leads], "back": back} | _toast(text, "")
     return _swapped(request, context, url=place.url(shown), selected=shown, partial="triage/_swap_restored.html")
 
 
@@ -575,7 +576,11 @@ def _card_context(request: SignedIn, place: Place, card: cards.Card | None, *, n
         "snooze_reasons": SNOOZE_REASONS.items(),
         "results": [(value, label, number) for number, (value, label) in enumerate(Result.choices, start=1)],
         "reasons": [(result, reasons_of(result)) for result in (Result.DECLINED, Result.NOT_A_FIT)],
-        "entry": {"version": card.alert.version if card else 0, "key": uuid.uuid4().hex},
+        "entry": {
+            "version": card.alert.version if card else 0,
+            "key": uuid.uuid4().hex,
+            "amount": card.defaults[Result.OPENED].amount if card and card.defaults else "",
+        },
         "errors": {},
         "today": clock.day_of(now),
         "selected": card.alert.pk if card else None,
@@ -754,6 +759,8 @@ def _swapped(
     response = respond(request, "triage/page.html", context, partial=partial)
     if url:
         response["HX-Push-Url"] = url
+    if context.get("gone"):
+        response["HX-Trigger"] = json.dumps({"triage:gone": {"ids": list(context["gone"])}})
     response["HX-Trigger-After-Settle"] = json.dumps({"triage:moved": {"id": selected}})
     return response
 

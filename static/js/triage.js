@@ -116,7 +116,7 @@
   /* ── the outcome form ── */
   const chosen = (name, root = form()) => $(`input[name="${name}"]:checked`, root);
   const label = (input) => $("span:not(.vh)", input.closest("label"))?.textContent.trim() ?? "";
-  const defaults = () => JSON.parse($("#outcome-defaults")?.textContent ?? "{}");
+  const defaults = () => JSON.parse(form().dataset.defaults);
   function check(name, value) {
     const input = $(`input[name="${name}"][value="${CSS.escape(value)}"]`, form());
     if (input) input.checked = true;
@@ -223,8 +223,9 @@
     if (f) $("[data-save-label]", f).textContent = text("key_save");
   }
   document.addEventListener("htmx:afterRequest", (event) => {
-    const f = event.detail.elt;
-    if (!f.matches?.("[data-outcome-form]")) return;
+    // The form itself may be gone by now; the request remembers it.
+    const f = event.detail.requestConfig?.elt;
+    if (!f?.matches?.("[data-outcome-form]")) return;
     stayed();
     const status = event.detail.xhr?.status ?? 0;
     if (status >= 200 && status < 300) drop(f.dataset.alert);
@@ -237,6 +238,8 @@
     }
   });
   document.addEventListener("click", (event) => { if (event.target.closest?.("[data-drop-draft]") && form()) drop(form().dataset.alert); });
+  // Before the answer is swapped in: rows that left the view, and those that come back in another place.
+  document.addEventListener("triage:gone", (event) => { for (const id of event.detail.ids ?? []) document.getElementById(`row-${id}`)?.remove(); });
   document.addEventListener("triage:moved", (event) => {
     const id = event.detail.id;
     tidy();
@@ -258,6 +261,16 @@
     }
   });
   document.addEventListener("htmx:oobAfterSwap", (event) => { for (const row of $$(".qc", event.detail.target)) if (event.detail.target.matches(".ql")) place(row); });
+
+  // A newer message may take the place of the one whose undo is under way: the request belongs to the page, not to the message.
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest?.("[data-undo]");
+    if (!button) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    button.disabled = true;
+    htmx.ajax("POST", button.getAttribute("hx-post") + location.search, { source: "#detail", swap: "none" });
+  }, true);
 
   /* ── quote ── */
   document.addEventListener("input", (event) => {

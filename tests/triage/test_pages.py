@@ -136,7 +136,7 @@ def test_logging_shows_the_next_card_takes_the_row_out_and_offers_undo(desk):
     assert saved["HX-Push-Url"] == f"/triage/{second.pk}/"
     assert json.loads(saved["HX-Trigger-After-Settle"]) == {"triage:moved": {"id": second.pk}}
     assert f'data-alert="{second.pk}"' in body
-    assert f'<li id="row-{first.pk}" hx-swap-oob="delete">' in body
+    assert json.loads(saved["HX-Trigger"]) == {"triage:gone": {"ids": [first.pk]}}
     assert "Aを記録しました — 商談化 · ¥1,562,000 · デモ · 11/26(木)" in text(saved)
     token = Undo.objects.get().token
     assert f"/triage/undo/{token}/" in body
