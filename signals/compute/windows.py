@@ -55,13 +55,13 @@ def usage_terms(given: UsageInputs) -> dict[str, Floats]:
     ``weekly_active_users_reported`` is the metric of that name, for sources that send no single users.
     """
     slots = given.seats.shape[0]
-    known = np.where(given.feed[:, :, None], np.nan_to_num(given.counters, nan=0.0), np.float32(0))
+    known = _zero_filled(given)
     sums = {span: span_sum(known, *span) for span in ((0, 7), (7, 28), (28, 56), (56, 91), (91, 98))}
     sum_7, sum_28 = sums[0, 7], sums[0, 7] + sums[7, 28]
     sum_91 = sum_28 + sums[28, 56] + sums[56, 91]
     fed_28 = given.feed[-28:].sum(axis=0)
     features = feature_counters(given.counter_keys)
-    uses = known[:, features].sum(axis=1, dtype=np.float64)  # per day and slot, whatever the feature
+    uses = known[:, _together(features)].sum(axis=1, dtype=np.float64)  # per day and slot, whatever the feature
     any_feed: NDArray[np.bool_] = np.asarray(given.feed[:, features].any(axis=1))
     days_off = _weight_of_days_off(uses, any_feed, given.working)
     terms: dict[str, Floats] = {}
@@ -82,7 +82,7 @@ def usage_terms(given: UsageInputs) -> dict[str, Floats]:
     for key, wanted in _NAMED.items():
         terms[key] = _first_known(given.counter_keys, wanted, sum_28, fed_28, slots)
     terms |= _days_in_use(uses > 0, given.activity, given.working, is_fed=bool(any_feed[-28:].any()))
-    held = {key: hold(given.gauges[:, i]) for i, key in enumerate(given.gauge_keys)}
+    held = {key: _Held(held_at(given.gauges[:, i], 0), held_at(given.gauges[:, i], 28)) for i, key in enumerate(given.gauge_keys)}
     terms |= _gauge_terms(held, slots)
     terms |= _limits(given, held, sum_28, fed_28, slots)
     return terms
@@ -96,7 +96,7 @@ def daily_terms(given: UsageInputs, *, days: int) -> dict[str, Floats]:
     seats_used = held.get("seats_used", nothing)
     shares = [held[key] / limit for key, limit in given.quotas.items() if key in held]
     if any(key in given.counter_keys for key in given.quotas):
-        known = np.where(given.feed[:, :, None], np.nan_to_num(given.counters, nan=0.0), np.float32(0))
+        known = _zero_filled(given)
         for key, limit in given.quotas.items():
             if key in given.counter_keys:
                 at = given.counter_keys.index(key)
@@ -111,6 +111,15 @@ def daily_terms(given: UsageInputs, *, days: int) -> dict[str, Floats]:
         "storage_used_ratio": held.get("storage_gb", nothing) / given.quotas.get("storage_gb", np.full(slots, np.nan)),
         "api_links": held.get("api_links", nothing),
     }
+
+
+def _zero_filled(given: UsageInputs) -> NDArray[np.float32]:
+    """Return the counters with 0 where there is no row; what lies on a day without feed counts as 0 as well."""
+    known = given.counters.copy()
+    np.copyto(known, np.float32(0), where=np.isnan(known))
+    if not given.feed.all():
+        known[~given.feed] = 0
+    return known
 
 
 def span_sum(values: NDArray[np.float32], start: int, stop: int) -> Floats:
@@ -128,10 +137,27 @@ def hold(values: NDArray[np.float32], days: int = HOLD_DAYS) -> NDArray[np.float
     return np.where((last < 0) | (at - last >= days), np.float32(np.nan), held)
 
 
-def streak(holds: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Count the days in a row, up to the last one, on which it holds."""
-    broken = ~holds[::-1]
-    return np.where(broken.any(axis=0), broken.argmax(axis=0), len(holds))
+def held_at(values: NDArray[np.float32], ago: int, days: int = HOLD_DAYS) -> Floats:
+    """Return the newest value [slots] of the days up to ``ago`` days back, not older than ``days``; NaN where there is none."""
+    end = len(values) - ago
+    rows = values[max(end - days, 0) : max(end, 0)]
+    found = np.full(values.shape[1], np.nan, dtype=np.float32)
+    for row in rows:
+        found = np.where(np.isnan(row), found, row)
+    return found.astype(np.float64)
+
+
+def full_days(values: NDArray[np.float32], limit: Floats, days: int = 91) -> Floats:
+    """Count the days in a row up to the last one (at most ``days``) on which the held value reaches the limit."""
+    last = np.full(values.shape[1], np.nan, dtype=np.float32)
+    age = np.zeros(values.shape[1], dtype=np.int16)
+    count = np.zeros(values.shape[1], dtype=np.int16)
+    for row in values:
+        is_new = ~np.isnan(row)
+        last = np.where(is_new, row, last)
+        age = np.where(is_new, np.int16(0), age + np.int16(1))
+        count = np.where((last >= limit) & (age < HOLD_DAYS), count + np.int16(1), np.int16(0))
+    return np.minimum(count, days).astype(np.float64)
 
 
 # Terms that count one thing over 28 days, and the counters that may tell: the first that has a feed.
@@ -146,6 +172,12 @@ def feature_counters(keys: Sequence[str]) -> NDArray[np.intp]:
     """Return the counters that count feature use: those named feature.…, or all where none is."""
     named = [i for i, key in enumerate(keys) if key.startswith("feature.")]
     return np.array(named or range(len(keys)), dtype=np.intp)
+
+
+def _together(places: NDArray[np.intp]) -> slice | NDArray[np.intp]:
+    """Return neighbouring places as a slice, so that nothing is copied."""
+    is_run = len(places) > 0 and places[-1] - places[0] == len(places) - 1
+    return slice(int(places[0]), int(places[-1]) + 1) if is_run else places
 
 
 def _weight_of_days_off(uses: Floats, feed: NDArray[np.bool_], working: NDArray[np.bool_]) -> Floats:
@@ -247,31 +279,38 @@ def _days_in_use(
     }
 
 
-def _gauge_terms(held: Mapping[str, NDArray[np.float32]], slots: int) -> dict[str, Floats]:
-    nothing = np.full(slots, np.nan)
-    links = held.get("api_links")
-    now = nothing if links is None else links[-1].astype(np.float64)
-    before = nothing if links is None else links[-29].astype(np.float64)
-    reported = held.get("weekly_active_users")
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """What a gauge reads at the close of the day, and 28 days before."""
+
+    now: Floats
+    before: Floats
+
+
+def _gauge_terms(held: Mapping[str, _Held], slots: int) -> dict[str, Floats]:
+    nothing = _Held(np.full(slots, np.nan), np.full(slots, np.nan))
+    links = held.get("api_links", nothing)
     return {
-        "api_links": now,
-        "api_links_added_28": now - before,
-        "weekly_active_users_reported": nothing if reported is None else reported[-1].astype(np.float64),
+        "api_links": links.now,
+        "api_links_added_28": links.now - links.before,
+        "weekly_active_users_reported": held.get("weekly_active_users", nothing).now,
     }
 
 
 def _limits(
-    given: UsageInputs, held: Mapping[str, NDArray[np.float32]], sum_28: Floats, fed_28: NDArray[np.int64], slots: int
+    given: UsageInputs, held: Mapping[str, _Held], sum_28: Floats, fed_28: NDArray[np.int64], slots: int
 ) -> dict[str, Floats]:
     """Compare what is used with what the contract sets: seats, and every metric with a quota."""
     nothing = np.full(slots, np.nan)
-    seats_used = held.get("seats_used")
-    used = nothing if seats_used is None else seats_used[-1].astype(np.float64)
-    full = np.zeros(slots) if seats_used is None else streak(seats_used[-91:] >= FULL * given.seats).astype(np.float64)
+    seats = held.get("seats_used", _Held(nothing, nothing))
+    share = seats.now / given.seats
+    full = nothing
+    if "seats_used" in held:
+        full = full_days(given.gauges[:, given.gauge_keys.index("seats_used")], FULL * given.seats)
     shares, paces, places = [], [], []
     for key, limit in given.quotas.items():
         if key in held:
-            shares.append(held[key][-1] / limit)
+            shares.append(held[key].now / limit)
             paces.append(_days_left(held[key], limit))
             places.append(len(given.counter_keys) + given.gauge_keys.index(key))
         elif key in given.counter_keys and fed_28[given.counter_keys.index(key)] > 0:
@@ -280,28 +319,25 @@ def _limits(
             places.append(given.counter_keys.index(key))
     highest, which = _highest(shares, nothing)
     is_known = ~np.isnan(highest)
-    storage = (
-        held["storage_gb"][-1] / given.quotas["storage_gb"] if "storage_gb" in held and "storage_gb" in given.quotas else nothing
-    )
+    storage = held.get("storage_gb", _Held(nothing, nothing))
     return {
-        "seats_used": used,
-        "seats_used_ratio": used / given.seats,
-        "seats_left": given.seats - used,
-        "seats_full_days": np.where(np.isnan(used / given.seats), np.nan, full),
-        "days_to_seat_limit": nothing if seats_used is None else _days_left(seats_used, given.seats),
+        "seats_used": seats.now,
+        "seats_used_ratio": share,
+        "seats_left": given.seats - seats.now,
+        "seats_full_days": np.where(np.isnan(share), np.nan, full),
+        "days_to_seat_limit": _days_left(seats, given.seats),
         "quota_used_ratio": highest,
-        "storage_used_ratio": np.asarray(storage, dtype=np.float64),
-        "days_to_quota_limit": np.choose(which, paces) if 0 < len(paces) < 32 else nothing,
+        "storage_used_ratio": storage.now / given.quotas.get("storage_gb", nothing),
+        "days_to_quota_limit": np.take_along_axis(np.stack(paces), which[None], axis=0)[0] if paces else nothing,
         "quota_metric_key": np.where(is_known, np.array([*places, -1.0])[which] if places else -1.0, -1.0),
     }
 
 
-def _days_left(held: NDArray[np.float32], limit: Floats) -> Floats:
+def _days_left(held: _Held, limit: Floats) -> Floats:
     """Return in how many days the limit is reached at the pace of the last 28; NaN without growth, 0 when it is."""
-    now, before = held[-1].astype(np.float64), held[-29].astype(np.float64)
-    pace = (now - before) / 28
-    left = np.where(pace > 0, (limit - now) / np.where(pace > 0, pace, 1.0), np.nan)
-    return np.where(now >= limit, 0.0, np.ceil(left))
+    pace = (held.now - held.before) / 28
+    left = np.where(pace > 0, (limit - held.now) / np.where(pace > 0, pace, 1.0), np.nan)
+    return np.where(held.now >= limit, 0.0, np.ceil(left))
 
 
 def _highest(shares: Sequence[Floats], nothing: Floats) -> tuple[Floats, NDArray[np.intp]]:
