@@ -38,7 +38,8 @@ def copy_to_frame(query: str, params: Sequence[Any] | Mapping[str, Any] = (), *,
     buffer.seek(0)
     special = {"date", "instant", "bool"}
     frame = pd.read_csv(
-        buffer, header=None, names=list(dtypes), keep_default_na=False, na_values={n: [""] for n, t in dtypes.items() if t != "str"},
+        buffer, header=None, names=list(dtypes), keep_default_na=False,
+        na_values={n: [""] for n, t in dtypes.items() if t != "str"},
         dtype={name: ("str" if kind in special else kind) for name, kind in dtypes.items()},
     )  # fmt: skip
     for name, kind in dtypes.items():

@@ -45,8 +45,9 @@ def days_before(as_of: date, days: int) -> tuple[date, date]:
 
 
 def is_business_day(day: date) -> bool:
-    """Tell whether Japanese offices work: no weekend, no national holiday."""
-    return day.weekday() < 5 and not jpholiday.is_holiday(day)
+    """Tell whether Japanese offices work: no weekend, no national holiday, not the turn of the year (29 December to 3 January)."""
+    is_year_end = (day.month == 12 and day.day >= 29) or (day.month == 1 and day.day <= 3)
+    return day.weekday() < 5 and not is_year_end and not jpholiday.is_holiday(day)
 
 
 def add_business_days(day: date, days: int) -> date:

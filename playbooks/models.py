@@ -137,8 +137,14 @@ class Outcome(models.Model):
     class Meta:
         constraints: ClassVar = [
             models.CheckConstraint(condition=Q(result__in=Result.values), name="outcome_result_known"),
-            models.CheckConstraint(condition=Q(is_withdrawal=True) | ~Q(result__in=["declined", "not_a_fit"]) | ~Q(reason=""), name="outcome_refusal_has_a_reason"),
-            models.CheckConstraint(condition=Q(is_withdrawal=False) | Q(corrects__isnull=False), name="outcome_withdrawal_names_what"),
+            models.CheckConstraint(
+                condition=Q(is_withdrawal=True) | ~Q(result__in=["declined", "not_a_fit"]) | ~Q(reason=""),
+                name="outcome_refusal_has_a_reason",
+            ),
+            models.CheckConstraint(
+                condition=Q(is_withdrawal=False) | Q(corrects__isnull=False),
+                name="outcome_withdrawal_names_what",
+            ),
         ]  # fmt: skip
         indexes: ClassVar = [
             models.Index(fields=["customer", "-at"], name="outcome_by_customer"),

@@ -107,7 +107,10 @@ class ContractLine(models.Model):
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["source", "line_id", "starts_on"], name="contract_line_one_period_per_start"),
-            models.CheckConstraint(condition=Q(ends_before__isnull=True) | Q(ends_before__gt=F("starts_on")), name="contract_line_ends_after_it_starts"),
+            models.CheckConstraint(
+                condition=Q(ends_before__isnull=True) | Q(ends_before__gt=F("starts_on")),
+                name="contract_line_ends_after_it_starts",
+            ),
             models.CheckConstraint(condition=Q(billing_months__gte=1), name="contract_line_bills_for_a_month_or_more"),
             models.CheckConstraint(condition=~Q(currency=""), name="contract_line_has_a_currency"),
         ]  # fmt: skip

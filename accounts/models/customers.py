@@ -62,7 +62,10 @@ class Customer(models.Model):
         constraints: ClassVar = [
             models.CheckConstraint(condition=~Q(customer_id=""), name="customer_id_not_empty"),
             models.CheckConstraint(condition=Q(phase__in=["", *Phase.values]), name="customer_phase_known"),
-            models.CheckConstraint(condition=Q(parent__isnull=True) | ~Q(parent=models.F("id")), name="customer_not_its_own_parent"),
+            models.CheckConstraint(
+                condition=Q(parent__isnull=True) | ~Q(parent=models.F("id")),
+                name="customer_not_its_own_parent",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -134,7 +137,10 @@ class Project(models.Model):
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["source", "external_id", "as_of"], name="project_once_per_day"),
-            models.CheckConstraint(condition=Q(progress_percent__gte=0, progress_percent__lte=100), name="project_progress_is_a_percentage"),
+            models.CheckConstraint(
+                condition=Q(progress_percent__gte=0, progress_percent__lte=100),
+                name="project_progress_is_a_percentage",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -75,7 +75,10 @@ class Opportunity(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["source", "external_id"], name="opportunity_once_per_source"),
             models.CheckConstraint(condition=Q(result__in=["", "won", "lost"]), name="opportunity_result_known"),
-            models.CheckConstraint(condition=Q(kind__in=["", "upsell", "cross_sell", "renewal", "downsell"]), name="opportunity_kind_known"),
+            models.CheckConstraint(
+                condition=Q(kind__in=["", "upsell", "cross_sell", "renewal", "downsell"]),
+                name="opportunity_kind_known",
+            ),
         ]  # fmt: skip
         indexes: ClassVar = [models.Index(fields=["customer", "-opened_on"], name="opportunity_by_customer")]
         verbose_name_plural = "opportunities"

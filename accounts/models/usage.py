@@ -106,7 +106,9 @@ class ActivityDaily(models.Model):
     objects = VisibleQuerySet.as_manager()
 
     class Meta:
-        constraints: ClassVar = [models.UniqueConstraint(fields=["customer", "day", "user_key"], name="activity_one_row_per_user_and_day")]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["customer", "day", "user_key"], name="activity_one_row_per_user_and_day"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.user_key} {self.day}"

@@ -6,7 +6,6 @@ from typing import ClassVar
 
 from django.db import models
 from django.db.models import Q
-from django.utils.translation import gettext_lazy as _
 
 from accounts.models.customers import Contact, Customer
 from expansion.users.models import VisibleQuerySet
@@ -40,7 +39,10 @@ class Ticket(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["source", "external_id"], name="ticket_once_per_source"),
             models.CheckConstraint(condition=Q(status__in=["open", "pending", "solved", "closed"]), name="ticket_status_known"),
-            models.CheckConstraint(condition=Q(satisfaction__isnull=True) | Q(satisfaction__gte=1, satisfaction__lte=5), name="ticket_satisfaction_1_to_5"),
+            models.CheckConstraint(
+                condition=Q(satisfaction__isnull=True) | Q(satisfaction__gte=1, satisfaction__lte=5),
+                name="ticket_satisfaction_1_to_5",
+            ),
         ]  # fmt: skip
         indexes: ClassVar = [models.Index(fields=["customer", "-opened_at"], name="ticket_by_customer")]
 

@@ -20,6 +20,7 @@ from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
+from psycopg2 import sql
 
 from accounts import customers, ledger, usage
 from accounts.models import (
@@ -252,7 +253,7 @@ def _empty() -> None:
     with connection.cursor() as cursor:
         # What an earlier step of the same transaction left to be checked would forbid it.
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        cursor.execute(f"TRUNCATE {', '.join(names)} RESTART IDENTITY CASCADE")
+        cursor.execute(sql.SQL("TRUNCATE {} RESTART IDENTITY CASCADE").format(sql.SQL(", ").join(map(sql.Identifier, names))))
         cursor.execute("SET CONSTRAINTS ALL DEFERRED")
 
 
