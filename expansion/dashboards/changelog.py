@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from django.db.models import QuerySet
-    from django.http import HttpResponse
+    from django.http.response import HttpResponseBase
 
     from expansion.htmx import SignedIn
 
@@ -57,7 +57,7 @@ class Told:
 
 @require_safe
 @page(permission="audit.read")
-def change_log(request: SignedIn) -> HttpResponse:
+def change_log(request: SignedIn) -> HttpResponseBase:
     """Show the newest entries first; ``?csv`` hands them out as a file."""
     rows = _filtered(request)
     if "csv" in request.GET:

@@ -40,7 +40,7 @@ def read(data: QueryDict, body: dict[str, Any]) -> tuple[dict[str, Any], dict[st
     read_body["unless"] = [exceptions[i] for i in sorted(exceptions)]
     for name in _TEXTS:
         if name in data:
-            read_body[name] = data[name].strip()
+            read_body[name] = str(data[name]).strip()
     for name in ("sla_business_days", "cooldown_days"):
         read_body[name] = _whole(data.get(name, ""), place=name, otherwise=body[name], refused=refused)
     if "amount" in data:
@@ -84,7 +84,7 @@ def _condition(data: QueryDict, *, place: str, refused: dict[str, str]) -> dict[
         refused[f"{place}.threshold"] = _("“%(text)s” is no number. Write digits, such as 80.") % {"text": text}
     days = None
     if f"{place}.days" in data:
-        days = _whole(data[f"{place}.days"], place=f"{place}.days", otherwise=3, refused=refused)
+        days = _whole(str(data[f"{place}.days"]), place=f"{place}.days", otherwise=3, refused=refused)
     return {
         "key": data.get(f"{place}.key", ""), "term": data.get(f"{place}.term", ""), "op": data.get(f"{place}.op", ">="),
         "threshold": threshold, "sustained_days": days,
