@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from psycopg2 import Binary
 from psycopg2.extras import execute_values
 
-from accounts.models import Customer, FeedDay, UsageBlock
+from accounts.models import Customer, FeedDay, UsageBlock, UsageDaily
 from expansion.copying import copy_from_arrays, copy_to_arrays
 from expansion.periods import add_months, month_start
 
@@ -28,6 +28,9 @@ _BLOCKS_AT_ONCE = 64
 _TABLE = "accounts_usagedaily"
 # Serialises the making of partitions; any constant that nothing else uses.
 _PARTITION_LOCK = 4_021_701
+# Appends take turns: whether a day ever arrived must not change under the one that asks.
+_APPEND_LOCK = 4_021_702
+_TABLE = UsageDaily._meta.db_table
 _LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -43,6 +46,51 @@ def append(frame: pd.DataFrame, *, batch_id: int | None) -> tuple[int, int]:
     rows = _sorted_rows(frame)
     ensure_months(_as_date(rows["day"][0]), _as_date(rows["day"][-1]))
     with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_APPEND_LOCK])
+    is_fresh = _never_arrived(rows)
+    straight = {name: column[is_fresh] for name, column in rows.items()}
+    copied = _copy_straight(straight, batch_id=batch_id)
+    inserted = changed = 0
+    if copied < len(frame):
+        inserted, changed = _merge({name: column[~is_fresh] for name, column in rows.items()}, batch_id=batch_id)
+    _note_feed_days(rows)
+    return copied + inserted, changed
+
+
+def _never_arrived(rows: dict[str, NDArray[Any]]) -> NDArray[np.bool_]:
+    """Tell which rows are of a day and metric that never had any: every row was written together with its feed day."""
+    first, last = rows["day"][0], rows["day"][-1]
+    metrics = np.unique(rows["metric_id"])
+    fed = np.zeros((int((last - first).astype(int)) + 1, len(metrics)), dtype=bool)
+    known = FeedDay.objects.filter(metric_id__in=metrics.tolist(), day__gte=first.item(), day__lte=last.item())
+    for metric, day in known.values_list("metric_id", "day"):
+        fed[int((np.datetime64(day) - first).astype(int)), int(np.searchsorted(metrics, metric))] = True
+    has_arrived: NDArray[np.bool_] = fed[(rows["day"] - first).astype(np.int64), np.searchsorted(metrics, rows["metric_id"])]
+    return ~has_arrived
+
+
+def _copy_straight(rows: dict[str, NDArray[Any]], *, batch_id: int | None) -> int:
+    """Write rows that cannot be there yet, without a stage and without looking for conflicts."""
+    count = len(rows["day"])
+    if count == 0:
+        return 0
+    batch = {} if batch_id is None else {"batch_id": np.full(count, batch_id, dtype=np.int64)}
+    copy_from_arrays(_TABLE, {**rows, **batch})
+    ids, slots = _slots_of(np.unique(rows["customer_id"]))
+    if len(ids):
+        place = np.minimum(np.searchsorted(ids, rows["customer_id"]), len(ids) - 1)
+        is_known = ids[place] == rows["customer_id"]
+        blocks = pd.DataFrame({
+            "day": rows["day"][is_known].astype("datetime64[s]"), "metric": rows["metric_id"][is_known],
+            "block": slots[place[is_known]] // BLOCK_SLOTS,
+        }).drop_duplicates()  # fmt: skip
+        mark_dirty([(day.date(), int(metric), int(block)) for day, metric, block in blocks.itertuples(index=False)])
+    return count
+
+
+def _merge(rows: dict[str, NDArray[Any]], *, batch_id: int | None) -> tuple[int, int]:
+    """Write rows of days that had some before; return (inserted, changed)."""
+    with connection.cursor() as cursor:
         cursor.execute("DROP TABLE IF EXISTS usage_stage")
         cursor.execute(
             "CREATE TEMP TABLE usage_stage (customer_id bigint, metric_id smallint, day date, value double precision) "
@@ -53,13 +101,12 @@ def append(frame: pd.DataFrame, *, batch_id: int | None) -> tuple[int, int]:
         fresh = cursor.fetchall()
         inserted = sum(count for *_, count in fresh)
         changed_keys: list[tuple[Any, ...]] = []
-        if inserted < len(frame):
+        if inserted < len(rows["day"]):
             cursor.execute("ANALYZE usage_stage")
             cursor.execute(_UPDATE_CHANGED, [batch_id, rows["day"][0].item(), rows["day"][-1].item()])
             changed_keys = cursor.fetchall()
         cursor.execute("DROP TABLE usage_stage")
     mark_dirty([key[:3] for key in (*fresh, *changed_keys) if key[2] is not None])
-    _note_feed_days(rows)
     return inserted, sum(count for *_, count in changed_keys)
 
 
@@ -343,6 +390,16 @@ def _note_feed_days(rows: dict[str, NDArray[Any]]) -> None:
 def _slots() -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the customers' ids in order and the slot of each."""
     rows = copy_to_arrays("SELECT id, slot FROM accounts_customer ORDER BY id", dtypes={"id": "i8", "slot": "i4"})
+    return rows["id"], rows["slot"].astype(np.int64)
+
+
+def _slots_of(customer_ids: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the ids that are customers, in order, and the slot of each."""
+    rows = copy_to_arrays(
+        "SELECT id, slot FROM accounts_customer WHERE id = ANY(%s) ORDER BY id",
+        [customer_ids.tolist()],
+        dtypes={"id": "i8", "slot": "i4"},
+    )
     return rows["id"], rows["slot"].astype(np.int64)
 
 

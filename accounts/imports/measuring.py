@@ -22,7 +22,7 @@ from accounts.models import ImportBatch, Metric
 from accounts.models.usage import MetricKind
 
 KEYS_AT_ONCE: Final = 200_000
-_MONTH_BITS, _CUSTOMER_BITS, _METRIC_BITS, _DAY_BITS = 12, 31, 15, 5
+_DAY_BITS, _METRIC_BITS, _CUSTOMER_BITS = 17, 15, 31
 
 _Days = npt.NDArray[np.datetime64]
 _Whole = npt.NDArray[np.int64]
@@ -58,12 +58,20 @@ class Keys:
 
         A part has no gap between its months, so that a stray date makes no partitions in between.
         """
-        start = int(np.searchsorted(np.cumsum(self.all.weights), after, side="right"))
-        months = self.all.days.astype("datetime64[M]").astype(np.int64)
-        gaps = np.flatnonzero(np.diff(months) > 1) + 1
-        for first, last in zip([0, *gaps], [*gaps, len(months)], strict=True):
-            for begin in range(max(first, start), last, KEYS_AT_ONCE):
-                yield self.all.only(slice(begin, min(begin + KEYS_AT_ONCE, last)))
+        days, metrics = self.all.days, self.all.metrics
+        begin = int(np.searchsorted(np.cumsum(self.all.weights), after, side="right"))
+        months = days.astype("datetime64[M]").astype(np.int64)
+        gaps = [*(np.flatnonzero(np.diff(months) > 1) + 1).tolist(), len(self.all)]
+        # Where a day of a metric ends: cut there, the next part finds days that never arrived before, which are written fastest.
+        ends = np.flatnonzero((days[1:] != days[:-1]) | (metrics[1:] != metrics[:-1])) + 1
+        while begin < len(self.all):
+            end = min(begin + KEYS_AT_ONCE, next(gap for gap in gaps if gap > begin))
+            if end < len(self.all):
+                place = int(np.searchsorted(ends, end, side="right")) - 1
+                if place >= 0 and ends[place] > begin:
+                    end = int(ends[place])
+            yield self.all.only(slice(begin, end))
+            begin = end
 
 
 class Gathered:
@@ -182,16 +190,13 @@ def _values_of(part: Part, *, batch: ImportBatch) -> dict[int, float]:
 
 
 def _order(customers: _Whole, metrics: npt.NDArray[np.int16], days: _Days, lines: npt.NDArray[np.int32]) -> _Whole:
-    """Return the order by month, customer, metric, day and line: the one in which a month's partition takes them fastest."""
-    months = days.astype("datetime64[M]")
-    month = months.astype(np.int64)
-    month -= month.min()
-    if month.max() >= 1 << _MONTH_BITS or customers.max() >= 1 << _CUSTOMER_BITS:
-        return np.lexsort((lines, days, metrics, customers, month))
-    packed = month << (_CUSTOMER_BITS + _METRIC_BITS + _DAY_BITS)
-    packed |= customers << (_METRIC_BITS + _DAY_BITS)
-    packed |= metrics.astype(np.int64) << _DAY_BITS
-    packed |= (days - months.astype("datetime64[D]")).astype(np.int64)
+    """Return the order by day, metric, customer and line."""
+    packed = days.astype(np.int64)
+    packed -= packed.min()
+    if packed.max() >= 1 << _DAY_BITS or customers.max() >= 1 << _CUSTOMER_BITS:
+        return np.lexsort((lines, customers, metrics, days))
+    packed = ((packed << _METRIC_BITS) | metrics.astype(np.int64)) << _CUSTOMER_BITS
+    packed |= customers
     if len(lines) > 1 and (lines[1:] < lines[:-1]).any():
         by_line = np.argsort(lines, kind="stable")
         return by_line[np.argsort(packed[by_line], kind="stable")]

@@ -614,3 +614,32 @@ def test_owners_are_found_when_the_people_come_later(load) -> None:
     assert customers.assign_owners() == 1
     assert customers.assign_owners() == 0
     assert list(Customer.objects.order_by("customer_id").values_list("owner", flat=True)) == [rep.pk, None]
+
+
+def test_days_that_never_arrived_are_written_straight_and_marked_alike(load) -> None:
+    """Rows of new days and of known ones in one file: the blocks are those of a rebuild from the rows."""
+    from accounts import usage as store
+
+    load("customers", CUSTOMERS)
+    load("usage", "customer_id,metric,day,value\nC1,logins,2026-03-01,1\nC2,exports,2026-03-02,4")
+    store.rebuild_dirty_blocks(through=date(2026, 12, 31))
+    result = load(
+        "usage",
+        """
+        customer_id,metric,day,value
+        C1,logins,2026-03-01,9
+        C2,logins,2026-03-01,2
+        C2,logins,2026-03-02,3
+        C2,exports,2026-03-02,4
+        C1,exports,2026-03-01,5
+        """,
+    )
+    assert counts(result) == (5, 4, 1, 0, 0)
+    dirty = set(UsageBlock.objects.filter(is_dirty=True).values_list("metric_id", "day"))
+    keys = dict(Metric.objects.values_list("key", "pk"))
+    first, second = date(2026, 3, 1), date(2026, 3, 2)
+    assert dirty == {(keys["logins"], first), (keys["logins"], second), (keys["exports"], first)}
+    store.rebuild_dirty_blocks(through=date(2026, 12, 31))
+    blocks = list(UsageBlock.objects.order_by("day", "metric_id", "block").values_list("day", "metric_id", "data"))
+    store.rebuild_everything()
+    assert list(UsageBlock.objects.order_by("day", "metric_id", "block").values_list("day", "metric_id", "data")) == blocks
