@@ -24,7 +24,7 @@ class Done:
     """What was carried out: on which alerts, which customers were left out, and how to take it back."""
 
     ids: list[int]
-    undo: Undo | None
+    undo: Undo
     skipped: list[str]
 
 

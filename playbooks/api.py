@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from django.contrib.auth.models import AnonymousUser
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -15,11 +16,18 @@ from rest_framework.views import APIView
 
 from expansion import clock
 from expansion.rest import PreconditionFailed, etag, expected_version, permitted
+from expansion.users.models import User
 from playbooks import acts, outcomes, people, plays
 from playbooks.models import Outcome, Playbook, PlaybookVersion, Reason, Result
 from signals.models import Alert
 
-_KEY = OpenApiParameter("Idempotency-Key", str, OpenApiParameter.HEADER, required=True, description="8 to 80 letters, digits or .:-_; the same key again logs nothing twice")  # fmt: skip
+_KEY = OpenApiParameter(
+    "Idempotency-Key",
+    str,
+    OpenApiParameter.HEADER,
+    required=True,
+    description="8 to 80 letters, digits or .:-_; the same key again logs nothing twice",
+)
 _MATCH = OpenApiParameter(
     "If-Match", str, OpenApiParameter.HEADER, description="the alert's ETag, instead of `version` in the body"
 )
@@ -101,13 +109,13 @@ class AlertOutcomes(APIView):
     def post(self, request: Request, pk: int) -> Response:
         alert, now = _alert(request, pk), clock.now()
         key = _idempotency_key(request)
-        repeat = outcomes.find_repeat(key, by=request.user)
+        repeat = outcomes.find_repeat(key, by=_person(request))
         if repeat is not None:
             return Response(OutcomeOut(repeat.outcome).data, status=status.HTTP_200_OK)
         given = OutcomeIn(data=request.data)
         given.is_valid(raise_exception=True)
         entry = _entry(alert, given.validated_data, now=now)
-        logged = outcomes.record(alert, entry, version=_version(request, given), idempotency_key=key, by=request.user, now=now)
+        logged = outcomes.record(alert, entry, version=_version(request, given), idempotency_key=key, by=_person(request), now=now)
         return Response(OutcomeOut(logged.outcome).data, status=status.HTTP_201_CREATED, headers=_tag(pk))
 
 
@@ -123,9 +131,14 @@ class AlertSnooze(APIView):
         given.is_valid(raise_exception=True)
         data = given.validated_data
         acts.snooze(
-            [alert], until=data.get("until"), condition=data.get("condition"), reason=data["reason"], version=_version(request, given),
-            by=request.user, now=now,
-        )  # fmt: skip
+            [alert],
+            until=data.get("until"),
+            condition=data.get("condition"),
+            reason=data["reason"],
+            version=_version(request, given),
+            by=_person(request),
+            now=now,
+        )
         return _fresh(pk)
 
 
@@ -143,7 +156,7 @@ class AlertAssign(APIView):
         to = people.find_by_email(data["to"]) if data["to"] else None
         if to is None and data["to"]:
             raise exceptions.ValidationError({"to": [_("Nobody who works alerts has this e-mail address.")]})
-        acts.assign([alert], to=to, reason=data["note"], version=_version(request, given), by=request.user, now=now)
+        acts.assign([alert], to=to, reason=data["note"], version=_version(request, given), by=_person(request), now=now)
         return _fresh(pk)
 
 
@@ -167,8 +180,15 @@ class PlaybookDetail(generics.RetrieveAPIView[PlaybookVersion]):
         return plays.published_version(playbook.key)
 
 
+def _person(request: Request) -> User:
+    """Return who asks; the permissions let nobody through who is not logged in."""
+    if isinstance(request.user, AnonymousUser):
+        raise exceptions.NotAuthenticated
+    return request.user
+
+
 def _alert(request: Request, pk: int) -> Alert:
-    return get_object_or_404(Alert.objects.visible_to(request.user).select_related("customer"), pk=pk)
+    return get_object_or_404(Alert.objects.visible_to(_person(request)).select_related("customer"), pk=pk)
 
 
 def _version(request: Request, given: serializers.Serializer[Any]) -> int:

@@ -350,12 +350,25 @@ def _annotated(alerts: Any, user: User) -> Any:
     mine = OuterRef("customer_id")
     named = JSONObject(ja="name", en="name_en", kind="kind")
     offered = Product.objects.filter(pk=Cast(OuterRef("offer__product_id"), IntegerField())).values(json=named)
-    open_alerts = Alert.objects.open().filter(customer=mine).order_by("-is_lead", "-priority", "pk").values(
-        json=JSONObject(
-            id="pk", rule="rule__key", body="rule_version__body", evidence="evidence", raised_on="raised_on", priority="priority", play_kind="play_kind",
-            playbook="playbook_key", offer="offer", offered=Subquery(offered[:1]),
+    open_alerts = (
+        Alert.objects.open()
+        .filter(customer=mine)
+        .order_by("-is_lead", "-priority", "pk")
+        .values(
+            json=JSONObject(
+                id="pk",
+                rule="rule__key",
+                body="rule_version__body",
+                evidence="evidence",
+                raised_on="raised_on",
+                priority="priority",
+                play_kind="play_kind",
+                playbook="playbook_key",
+                offer="offer",
+                offered=Subquery(offered[:1]),
+            )
         )
-    )  # fmt: skip
+    )
     published = PlaybookVersion.objects.filter(playbook__key=OuterRef("playbook_key"), state="published").values("body")
     plays = Play.objects.filter(alert=OuterRef("pk")).order_by(F("finished_at").desc(nulls_first=True), "-pk").values(
         json=JSONObject(steps="steps", asked="asked", finished="finished_at", body="playbook_version__body")
@@ -401,59 +414,95 @@ def _annotated(alerts: Any, user: User) -> Any:
     )  # fmt: skip
     newest_score = HealthScore.objects.filter(customer=mine, business_date=OuterRef("customer__standing__as_of"))
     health_model = newest_score.values(json=JSONObject(number="version__number", body="version__body"))
-    logged = Outcome.objects.effective().filter(alert=OuterRef("pk")).order_by("-id").values(
-        json=JSONObject(
-            id="pk", result="result", reason="reason", amount=Cast("amount", TextField()), currency="currency", next_step="next_step",
-            next_on="next_on", quiet="quiet_until", note="note", by="by__name", at="at", next_steps="play__playbook_version__body__next_steps",
+    logged = (
+        Outcome.objects.effective()
+        .filter(alert=OuterRef("pk"))
+        .order_by("-id")
+        .values(
+            json=JSONObject(
+                id="pk",
+                result="result",
+                reason="reason",
+                amount=Cast("amount", TextField()),
+                currency="currency",
+                next_step="next_step",
+                next_on="next_on",
+                quiet="quiet_until",
+                note="note",
+                by="by__name",
+                at="at",
+                next_steps="play__playbook_version__body__next_steps",
+            )
         )
-    )  # fmt: skip
+    )
     same_industry = Case(When(customer__industry=OuterRef("customer__industry"), then=Value(0)), default=Value(1))
-    deals = Opportunity.objects.visible_to(user).filter(result="won", kind=OuterRef("play_kind")).exclude(customer=mine)
-    deals = deals.annotate(is_other=same_industry).order_by("is_other", "-closed_on", "-pk").values(
-        json=JSONObject(
-            name="customer__name", industry="customer__industry", employees="customer__employees", opened="opened_on", closed="closed_on",
-            amount=Cast("amount", TextField()), currency="currency", discount=Cast("discount_percent", TextField()),
-            ja="product__name", en="product__name_en", alert="alert_id",
+    deals: Any = Opportunity.objects.visible_to(user).filter(result="won", kind=OuterRef("play_kind")).exclude(customer=mine)
+    deals = (
+        deals.annotate(is_other=same_industry)
+        .order_by("is_other", "-closed_on", "-pk")
+        .values(
+            json=JSONObject(
+                name="customer__name",
+                industry="customer__industry",
+                employees="customer__employees",
+                opened="opened_on",
+                closed="closed_on",
+                amount=Cast("amount", TextField()),
+                currency="currency",
+                discount=Cast("discount_percent", TextField()),
+                ja="product__name",
+                en="product__name_en",
+                alert="alert_id",
+            )
         )
-    )  # fmt: skip
-    won = (
+    )
+    won: Any = (
         Outcome.objects.visible_to(user)
         .effective()
         .filter(result=Result.WON, play__playbook_version__playbook__key=OuterRef("playbook_key"))
     )
-    won = won.exclude(customer=mine).annotate(is_other=same_industry).order_by("is_other", "-at", "-pk").values(
-        json=JSONObject(
-            name="customer__name", industry="customer__industry", employees="customer__employees", opened="alert__raised_on", closed="at",
-            amount=Cast("amount", TextField()), currency="currency", discount=Cast("discount_percent", TextField()), alert="alert_id",
+    won = (
+        won.exclude(customer=mine)
+        .annotate(is_other=same_industry)
+        .order_by("is_other", "-at", "-pk")
+        .values(
+            json=JSONObject(
+                name="customer__name",
+                industry="customer__industry",
+                employees="customer__employees",
+                opened="alert__raised_on",
+                closed="at",
+                amount=Cast("amount", TextField()),
+                currency="currency",
+                discount=Cast("discount_percent", TextField()),
+                alert="alert_id",
+            )
         )
-    )  # fmt: skip
+    )
     recent = Touch.objects.filter(customer=mine, kind__in=("proposal", "offer"), withdrawn_at__isnull=True).order_by("-touched_at")
     open_p1 = Ticket.objects.filter(customer=mine, closed_at__isnull=True, severity="p1")
-    return (
-        alerts.select_related("customer__standing", "customer__owner", "owner", "closed_by", "rule_version")
-        .annotate(
-            open_alerts=ArraySubquery(open_alerts[:12]),
-            published=Subquery(published[:1]),
-            plays_found=ArraySubquery(plays[:1]),
-            products_found=ArraySubquery(products[:300]),
-            lines_found=ArraySubquery(lines[:60]),
-            contacts_found=ArraySubquery(contacts[:40]),
-            answers_found=ArraySubquery(answers[:30]),
-            scores_found=ArraySubquery(scores[:31]),
-            lenses_found=ArraySubquery(lenses),
-            health_model=Subquery(health_model[:1]),
-            logged_found=ArraySubquery(logged[:5]),
-            deals_found=ArraySubquery(deals[:12]),
-            won_found=ArraySubquery(won[:12]),
-            offers_at=ArraySubquery(recent.values("touched_at")[:12]),
-            p1_count=Func(ArraySubquery(open_p1.values("pk")[:20]), function="cardinality", output_field=IntegerField()),
-            policy=Subquery(DiscountPolicy.objects.filter(is_current=True).values("body")[:1]),
-            **{f"timeline_{name}": rows for name, rows in timeline.sources(mine).items()},
-        )
-    )  # fmt: skip
+    return alerts.select_related("customer__standing", "customer__owner", "owner", "closed_by", "rule_version").annotate(
+        open_alerts=ArraySubquery(open_alerts[:12]),
+        published=Subquery(published[:1]),
+        plays_found=ArraySubquery(plays[:1]),
+        products_found=ArraySubquery(products[:300]),
+        lines_found=ArraySubquery(lines[:60]),
+        contacts_found=ArraySubquery(contacts[:40]),
+        answers_found=ArraySubquery(answers[:30]),
+        scores_found=ArraySubquery(scores[:31]),
+        lenses_found=ArraySubquery(lenses),
+        health_model=Subquery(health_model[:1]),
+        logged_found=ArraySubquery(logged[:5]),
+        deals_found=ArraySubquery(deals[:12]),
+        won_found=ArraySubquery(won[:12]),
+        offers_at=ArraySubquery(recent.values("touched_at")[:12]),
+        p1_count=Func(ArraySubquery(open_p1.values("pk")[:20]), function="cardinality", output_field=IntegerField()),
+        policy=Subquery(DiscountPolicy.objects.filter(is_current=True).values("body")[:1]),
+        **{f"timeline_{name}": rows for name, rows in timeline.sources(mine).items()},
+    )
 
 
-def build(alert: Alert, *, user: User, now: datetime, language: str) -> Card:
+def build(alert: Any, *, user: User, now: datetime, language: str) -> Card:
     """Put the card of an alert that ``find`` returned into words."""
     today = clock.day_of(now)
     customer = alert.customer
@@ -498,7 +547,11 @@ def build(alert: Alert, *, user: User, now: datetime, language: str) -> Card:
         stop=stop,
         fired=fired,
         people=people,
-        answers=tuple(Answer(date.fromisoformat(a["on"]), a["score"], a["name"] or "") for a in alert.answers_found if date.fromisoformat(a["on"]) > today - timedelta(days=365)),
+        answers=tuple(
+            Answer(date.fromisoformat(a["on"]), a["score"], a["name"] or "")
+            for a in alert.answers_found
+            if date.fromisoformat(a["on"]) > today - timedelta(days=365)
+        ),
         health=_health(alert, language),
         health_version=(alert.health_model or {}).get("number"),
         lenses=tuple(_lens(found) for found in sorted(alert.lenses_found, key=lambda found: found["lens"], reverse=True)),
@@ -515,7 +568,10 @@ def build(alert: Alert, *, user: User, now: datetime, language: str) -> Card:
         basis=basis if stop is None else None,
         policy=policy,
         quote=priced if stop is None else None,
-        low=low, high=high, middle=middle, currency=alert.expected_currency,
+        low=low,
+        high=high,
+        middle=middle,
+        currency=alert.expected_currency,
         amount_kind="gain" if alert.play_kind in triage.GAINING else "loss" if alert.play_kind == PlayKind.DOWNSELL else "keep",
         signal_count=len(alert.open_alerts),
         dates=_dates(today, frees),
@@ -529,11 +585,14 @@ def build(alert: Alert, *, user: User, now: datetime, language: str) -> Card:
         zones=_zones(policy),
         suggested=_suggested(policy),
         next_steps=tuple(
-            (result, tuple((choice.key, choice.text.said(language)) for choice in choices)) for result, choices in content.next_steps.items()
-        ) if content else (),
+            (result, tuple((choice.key, choice.text.said(language)) for choice in choices))
+            for result, choices in content.next_steps.items()
+        )
+        if content
+        else (),
         playbook_name=content.name.said(language) if content else alert.playbook_key,
         tomorrow=today + timedelta(days=1),
-    )  # fmt: skip
+    )
 
 
 def _content(alert: Any) -> catalogue.Content | None:
@@ -552,9 +611,13 @@ def _sold(found: Mapping[str, Any], language: str) -> offers.Sold:
 
 def _line(found: Mapping[str, Any]) -> offers.Line:
     return offers.Line(
-        product_id=found["product"], kind=found["kind"], quantity=None if found["quantity"] is None else Decimal(found["quantity"]),
-        arr=Decimal(found["arr"]), currency=found["currency"], list_price=None if found["list_price"] is None else Decimal(found["list_price"]),
-    )  # fmt: skip
+        product_id=found["product"],
+        kind=found["kind"],
+        quantity=None if found["quantity"] is None else Decimal(found["quantity"]),
+        arr=Decimal(found["arr"]),
+        currency=found["currency"],
+        list_price=None if found["list_price"] is None else Decimal(found["list_price"]),
+    )
 
 
 def _in_force(line: Mapping[str, Any], day: date) -> bool:
@@ -597,11 +660,17 @@ def _people(alert: Any, *, user: User) -> tuple[Person, ...]:
 
 def role_name(role: str) -> str:
     """Return what a person does at the customer."""
-    return {
-        ContactRole.DECISION_MAKER: pgettext("contact role", "Decides"), ContactRole.EXECUTIVE: pgettext("contact role", "Executive"),
-        ContactRole.CHAMPION: pgettext("contact role", "Champion"), ContactRole.USER: pgettext("contact role", "User"),
-        ContactRole.BILLING: pgettext("contact role", "Billing"),
-    }.get(ContactRole(role), role) if role else ""  # fmt: skip
+    return (
+        {
+            ContactRole.DECISION_MAKER: pgettext("contact role", "Decides"),
+            ContactRole.EXECUTIVE: pgettext("contact role", "Executive"),
+            ContactRole.CHAMPION: pgettext("contact role", "Champion"),
+            ContactRole.USER: pgettext("contact role", "User"),
+            ContactRole.BILLING: pgettext("contact role", "Billing"),
+        }.get(ContactRole(role), role)
+        if role
+        else ""
+    )
 
 
 def masked(name: str) -> str:
@@ -637,7 +706,13 @@ def _fields(
     return {
         "owner": alert.owner.name if alert.owner else None,
         "person": decides.name if decides else None,
-        "person_about": f"{decides.name}({decides.about})" if decides and decides.about and language == "ja" else f"{decides.name} ({decides.about})" if decides and decides.about else decides.name if decides else None,
+        "person_about": f"{decides.name}({decides.about})"
+        if decides and decides.about and language == "ja"
+        else f"{decides.name} ({decides.about})"
+        if decides and decides.about
+        else decides.name
+        if decides
+        else None,
         "customer": alert.customer.name,
         "by": formats.day(due, language=language),
         "price": price,
@@ -651,7 +726,7 @@ def _fields(
         "seats_after": formats.number(int(after)) if after else None,
         "renews_on": formats.day_full(renews, language=language) if renews else None,
         "days_to_renewal": formats.count((renews - today).days, "days", language=language) if renews else None,
-    }  # fmt: skip
+    }
 
 
 def price_words(low: Decimal, high: Decimal, *, currency: str, language: str, signed: bool) -> str:
@@ -797,10 +872,19 @@ def _drawn(
         if item is None:
             made.append(
                 Measured(
-                    name=body.name(language), words=body.definition(language), icon=body.icon or "flag", now="", limit="", threshold=None,
-                    is_above=True, series=(), label="", term="", on=raised,
+                    name=body.name(language),
+                    words=body.definition(language),
+                    icon=body.icon or "flag",
+                    now="",
+                    limit="",
+                    threshold=None,
+                    is_above=True,
+                    series=(),
+                    label="",
+                    term="",
+                    on=raised,
                 )
-            )  # fmt: skip
+            )
             continue
         others = [i for i in signal["evidence"] if i.get("term") in TERMS and i["term"] != item["term"]]
         told = ("、" if language == "ja" else ", ").join(
@@ -822,18 +906,36 @@ def _near(close: Sequence[explain.Explained], drawn: Mapping[str, Sequence[float
         if clause is not None:
             made.append(
                 _measured(
-                    one.name_ja if language == "ja" else one.name_en, clause.term, clause.op, clause.value, clause.threshold, icon=one.icon,
-                    values=drawn.get(clause.term, []), language=language, gap=clause.gap_ja if language == "ja" else clause.gap_en,
+                    one.name_ja if language == "ja" else one.name_en,
+                    clause.term,
+                    clause.op,
+                    clause.value,
+                    clause.threshold,
+                    icon=one.icon,
+                    values=drawn.get(clause.term, []),
+                    language=language,
+                    gap=clause.gap_ja if language == "ja" else clause.gap_en,
                     days=clause.sustained_days,
                 )
-            )  # fmt: skip
+            )
     return tuple(made)
 
 
 def _measured(
-    name: str, term: str, op: str, value: float | None, threshold: float, *, icon: str, values: Sequence[float | None], language: str,
-    on: date | None = None, others: str = "", gap: str = "", days: int | None = None,
-) -> Measured:  # fmt: skip
+    name: str,
+    term: str,
+    op: str,
+    value: float | None,
+    threshold: float,
+    *,
+    icon: str,
+    values: Sequence[float | None],
+    language: str,
+    on: date | None = None,
+    others: str = "",
+    gap: str = "",
+    days: int | None = None,
+) -> Measured:
     is_above = op in {">=", ">"}
     now, limit = format_value(term, value, language), format_value(term, threshold, language)
     known = [number for number in values if number is not None]
@@ -929,12 +1031,16 @@ def _wins(alert: Any, language: str) -> tuple[Win, ...]:
         size = formats.count(win["employees"], "people", language=language) if win["employees"] else ""
         wins.append(
             Win(
-                name=win["name"], about=" · ".join(part for part in (win["industry"], size) if part), what=triage.product_name(win if "ja" in win else None, language),
-                days=(closed - opened).days if closed >= opened else None, amount=None if win["amount"] is None else Decimal(win["amount"]),
-                currency=win["currency"], discount=None if win["discount"] is None else Decimal(win["discount"]),
+                name=win["name"],
+                about=" · ".join(part for part in (win["industry"], size) if part),
+                what=triage.product_name(win if "ja" in win else None, language),
+                days=(closed - opened).days if closed >= opened else None,
+                amount=None if win["amount"] is None else Decimal(win["amount"]),
+                currency=win["currency"],
+                discount=None if win["discount"] is None else Decimal(win["discount"]),
                 is_same_industry=bool(own.industry) and win["industry"] == own.industry,
             )
-        )  # fmt: skip
+        )
     return tuple(wins)
 
 
@@ -953,22 +1059,30 @@ def parts(alert: Alert, language: str) -> tuple[Part, ...]:
 def _also(alert: Any, language: str) -> tuple[AlsoPossible, ...]:
     return tuple(
         AlsoPossible(
-            id=found["id"], name=found["body"][f"name_{language}"], icon=triage.play_icon(found["play_kind"], found["offer"]),
-            words=triage.play_words(found["play_kind"], found["offer"], offered=found["offered"], plan=None, seats=None, language=language),
+            id=found["id"],
+            name=found["body"][f"name_{language}"],
+            icon=triage.play_icon(found["play_kind"], found["offer"]),
+            words=triage.play_words(
+                found["play_kind"], found["offer"], offered=found["offered"], plan=None, seats=None, language=language
+            ),
             priority=found["priority"],
         )
         for found in alert.open_alerts
         if found["id"] != alert.pk and found["playbook"] != alert.playbook_key
-    )  # fmt: skip
+    )
 
 
 def _logged(found: Mapping[str, Any], language: str) -> Logged:
     words = logged_words(
-        found["result"], reason=found["reason"], amount=None if found["amount"] is None else Decimal(found["amount"]), currency=found["currency"],
+        found["result"],
+        reason=found["reason"],
+        amount=None if found["amount"] is None else Decimal(found["amount"]),
+        currency=found["currency"],
         next_step=timeline.next_step_words(found["next_steps"] or {}, found["next_step"], language),
         next_on=date.fromisoformat(found["next_on"]) if found["next_on"] else None,
-        quiet_until=date.fromisoformat(found["quiet"]) if found["quiet"] else None, language=language,
-    )  # fmt: skip
+        quiet_until=date.fromisoformat(found["quiet"]) if found["quiet"] else None,
+        language=language,
+    )
     return Logged(
         id=found["id"], result=found["result"], label=str(Result(found["result"]).label), words=words, by=found["by"],
         at=datetime.fromisoformat(found["at"]), note=found["note"],
@@ -976,9 +1090,16 @@ def _logged(found: Mapping[str, Any], language: str) -> Logged:
 
 
 def logged_words(
-    result: str, *, reason: str = "", amount: Decimal | None = None, currency: str = "", next_step: str = "", next_on: date | None = None,
-    quiet_until: date | None = None, language: str,
-) -> str:  # fmt: skip
+    result: str,
+    *,
+    reason: str = "",
+    amount: Decimal | None = None,
+    currency: str = "",
+    next_step: str = "",
+    next_on: date | None = None,
+    quiet_until: date | None = None,
+    language: str,
+) -> str:
     """Say an outcome in one line: 商談化 · ¥1,562,000 · デモ · 11/26(木)."""
     told = [str(Result(result).label)]
     if reason:
@@ -1060,9 +1181,11 @@ def _defaults(content: catalogue.Content, middle: Decimal | None, today: date) -
     for result in Result.values:
         fill = outcomes.suggest(result, content=content, expected=middle, today=today)
         made[result] = Defaults(
-            amount=formats.number(fill.amount, places=0) if fill.amount is not None else "", next_step=fill.next_step,
-            next_on=fill.next_on.isoformat() if fill.next_on else "", quiet_until=fill.quiet_until.isoformat() if fill.quiet_until else "",
-        )  # fmt: skip
+            amount=formats.number(fill.amount, places=0) if fill.amount is not None else "",
+            next_step=fill.next_step,
+            next_on=fill.next_on.isoformat() if fill.next_on else "",
+            quiet_until=fill.quiet_until.isoformat() if fill.quiet_until else "",
+        )
     return made
 
 

@@ -148,7 +148,11 @@ class BulkForm(forms.Form):
 
 def read_filters(query: QueryDict | Mapping[str, Any]) -> triage.Filters:
     """Return the filters of an address; what cannot be read is no filter."""
-    many = query.getlist if isinstance(query, QueryDict) else lambda name: [query[name]] if name in query else []
+
+    def many(name: str) -> list[str]:
+        if isinstance(query, QueryDict):
+            return [str(value) for value in query.getlist(name)]
+        return [str(query[name])] if name in query else []
 
     def known(name: str, values: Any) -> tuple[str, ...]:
         return tuple(dict.fromkeys(value for value in many(name) if value in values))

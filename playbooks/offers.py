@@ -182,7 +182,11 @@ def basis(kind: str, offer: Mapping[str, Any], *, lines: Sequence[Line], product
 def _more_seats(
     offer: Mapping[str, Any], *, lines: Sequence[Line], products: Mapping[int, Sold], plan: Line | None
 ) -> Basis | None:
-    seats = max((line for line in lines if line.kind in {"seat", "plan"} and line.quantity), key=lambda line: (line.kind == "seat", line.arr), default=None)  # fmt: skip
+    seats = max(
+        (line for line in lines if line.kind in {"seat", "plan"} and line.quantity),
+        key=lambda line: (line.kind == "seat", line.arr),
+        default=None,
+    )
     if seats is None or not seats.quantity:
         return None
     now = int(sum(line.quantity or 0 for line in lines if line.kind in {"seat", "plan"}))
@@ -204,7 +208,11 @@ def _another(
     kind: str, offer: Mapping[str, Any], *, lines: Sequence[Line], products: Mapping[int, Sold], plan: Line | None
 ) -> Basis | None:
     """A higher plan, more capacity or a related product; a plan takes the place of the one in force."""
-    wanted = products.get(int(offer.get("product_id") or 0)) or _next_plan(plan, products) if kind != "product" else products.get(int(offer.get("product_id") or 0))  # fmt: skip
+    wanted = (
+        products.get(int(offer.get("product_id") or 0)) or _next_plan(plan, products)
+        if kind != "product"
+        else products.get(int(offer.get("product_id") or 0))
+    )
     if wanted is None or not wanted.list_year or wanted.list_year <= 0:
         return None
     replaces = wanted.kind == "plan" and plan is not None

@@ -237,8 +237,12 @@ def _log(
     play.version += 1
     play.save(update_fields=["finished_at", "offered_at", "version"])
     trail.record(
-        by, "outcome.recorded", outcome, after={"alert": alert.pk, "result": entry.result, "reason": entry.reason, "closes": outcome.closes}, now=now
-    )  # fmt: skip
+        by,
+        "outcome.recorded",
+        outcome,
+        after={"alert": alert.pk, "result": entry.result, "reason": entry.reason, "closes": outcome.closes},
+        now=now,
+    )
     kept = undo.keep("outcome", before, label=alert.customer.name, by=by, now=now, outcome_ids=[outcome.pk], touch_ids=touch_ids)
     return Recorded(outcome, kept, closed=tuple(outcome.closes))
 

@@ -96,7 +96,7 @@ def discount_record(user: User, *, now: datetime) -> list[Bucket]:
         .exclude(kind="renewal")
         .values_list("discount_percent", "result")
     )
-    return buckets([(discount, result == "won") for discount, result in decided])
+    return buckets([(discount, result == "won") for discount, result in decided if discount is not None])
 
 
 def buckets(decided: Sequence[tuple[Decimal, bool]]) -> list[Bucket]:

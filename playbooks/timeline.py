@@ -71,10 +71,19 @@ def sources(customer: Any, *, kind: str = "", before: datetime | None = None, li
         logged = Outcome.objects.filter(~Exists(withdrawn), customer=customer, is_withdrawal=False)
         chosen["outcomes"] = _newest(logged, "at", before).values(
             json=JSONObject(
-                at="at", result="result", reason="reason", amount=Cast("amount", TextField()), currency="currency", next_step="next_step",
-                next_on="next_on", note="note", by="by__name", side="is_side_note", body=F("play__playbook_version__body__next_steps"),
+                at="at",
+                result="result",
+                reason="reason",
+                amount=Cast("amount", TextField()),
+                currency="currency",
+                next_step="next_step",
+                next_on="next_on",
+                note="note",
+                by="by__name",
+                side="is_side_note",
+                body=F("play__playbook_version__body__next_steps"),
             )
-        )  # fmt: skip
+        )
         handed = AlertChange.objects.filter(alert__customer=customer, change__in=("assigned", "snoozed"), by__isnull=False)
         chosen["acts"] = _newest(handed, "at", before).values(
             json=JSONObject(at="at", change="change", reason="reason", by="by__name", after="after")
@@ -83,14 +92,26 @@ def sources(customer: Any, *, kind: str = "", before: datetime | None = None, li
         lines = ContractLine.objects.filter(customer=customer)
         chosen["lines"] = _newest(lines, "starts_on", until).values(
             json=JSONObject(
-                on="starts_on", product="product__name", product_en="product__name_en", quantity=Cast("quantity", TextField()),
-                amount=Cast("arr", TextField()), currency="currency", discount=Cast("discount_percent", TextField()), status="status",
+                on="starts_on",
+                product="product__name",
+                product_en="product__name_en",
+                quantity=Cast("quantity", TextField()),
+                amount=Cast("arr", TextField()),
+                currency="currency",
+                discount=Cast("discount_percent", TextField()),
+                status="status",
                 cancelled="cancelled_on",
             )
-        )  # fmt: skip
+        )
         chosen["orders"] = _newest(Order.objects.filter(customer=customer), "ordered_on", until).values(
-            json=JSONObject(on="ordered_on", product="product__name", product_en="product__name_en", amount=Cast("amount", TextField()), currency="currency")
-        )  # fmt: skip
+            json=JSONObject(
+                on="ordered_on",
+                product="product__name",
+                product_en="product__name_en",
+                amount=Cast("amount", TextField()),
+                currency="currency",
+            )
+        )
     return {name: ArraySubquery(rows[:limit]) for name, rows in chosen.items()}
 
 
@@ -209,9 +230,17 @@ def _order(row: Mapping[str, Any], language: str) -> Item:
 
 
 _ITEM = {
-    "signals": _signal, "usage_events": _event_item, "touches": _touch, "tickets": _ticket, "answers": _answer, "events": _event_item,
-    "outcomes": _outcome, "acts": _act, "lines": _line, "orders": _order,
-}  # fmt: skip
+    "signals": _signal,
+    "usage_events": _event_item,
+    "touches": _touch,
+    "tickets": _ticket,
+    "answers": _answer,
+    "events": _event_item,
+    "outcomes": _outcome,
+    "acts": _act,
+    "lines": _line,
+    "orders": _order,
+}
 
 
 def evidence_words(evidence: Sequence[Mapping[str, Any]], language: str) -> str:
@@ -241,16 +270,34 @@ def next_step_words(next_steps: Mapping[str, Sequence[Mapping[str, str]]], key: 
 def event_name(kind: str) -> str:
     """Return what an event is called."""
     return {
-        "trial_started": _("Trial started"), "trial_applied": _("Trial requested"), "trial_ended": _("Trial ended"),
-        "webinar_registered": _("Registered for a webinar"), "webinar_attended": _("Attended a webinar"), "event_attended": _("Attended an event"),
-        "feature_requested": _("Feature requested"), "feature_released": _("Feature released"), "feature_viewed": _("Feature viewed"),
-        "feature_tried": _("Feature tried"), "life_event.new_business": _("New business"), "life_event.merger": _("Merger"),
-        "life_event.reorganisation": _("Reorganisation"), "life_event.overseas": _("New site abroad"), "life_event.headcount": _("Change in headcount"),
-        "adjacent_problem": _("Related problem"), "competitor_mentioned": _("Competitor mentioned"), "contract_review_asked": _("Contract review asked for"),
-        "cancellation_considered": _("Thinking of cancelling"), "over_budget": _("Over budget"), "budget_freeze": _("Budget freeze"),
-        "document_downloaded": _("Document downloaded"), "demo_requested": _("Demo requested"), "problem_solved": _("Problem solved"),
-        "referral_made": _("Referral"), "security_need": _("Security need"), "churn_reported": _("Cancellation announced"),
-    }.get(kind, kind)  # fmt: skip
+        "trial_started": _("Trial started"),
+        "trial_applied": _("Trial requested"),
+        "trial_ended": _("Trial ended"),
+        "webinar_registered": _("Registered for a webinar"),
+        "webinar_attended": _("Attended a webinar"),
+        "event_attended": _("Attended an event"),
+        "feature_requested": _("Feature requested"),
+        "feature_released": _("Feature released"),
+        "feature_viewed": _("Feature viewed"),
+        "feature_tried": _("Feature tried"),
+        "life_event.new_business": _("New business"),
+        "life_event.merger": _("Merger"),
+        "life_event.reorganisation": _("Reorganisation"),
+        "life_event.overseas": _("New site abroad"),
+        "life_event.headcount": _("Change in headcount"),
+        "adjacent_problem": _("Related problem"),
+        "competitor_mentioned": _("Competitor mentioned"),
+        "contract_review_asked": _("Contract review asked for"),
+        "cancellation_considered": _("Thinking of cancelling"),
+        "over_budget": _("Over budget"),
+        "budget_freeze": _("Budget freeze"),
+        "document_downloaded": _("Document downloaded"),
+        "demo_requested": _("Demo requested"),
+        "problem_solved": _("Problem solved"),
+        "referral_made": _("Referral"),
+        "security_need": _("Security need"),
+        "churn_reported": _("Cancellation announced"),
+    }.get(kind, kind)
 
 
 def _product(row: Mapping[str, Any], language: str) -> str:

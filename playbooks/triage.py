@@ -17,7 +17,6 @@ from typing import Any
 from django.conf import settings
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import (
-    BooleanField,
     Case,
     Count,
     DateField,
@@ -188,13 +187,18 @@ def queue(
     """Return a page of the person's view with its figures: two statements, whatever the number of rows."""
     seen = figures(user, view=view, filters=filters, now=now)
     rows, next_cursor = _page(
-        user, view=view, filters=filters, sort=sort, cursor=cursor, now=now, language=language, page=page, seen=seen
+        user, view=view, filters=filters, sort=sort, cursor=cursor, now=now, language=language, page=page, as_of=seen.as_of
     )
     friday = _friday(clock.day_of(now))
     groups = tuple(
-        Group(key=key, count=seen.groups.get(key, 0), rows=tuple(row for row in rows if row.group == key), until=friday if key == "week" else None)
+        Group(
+            key=key,
+            count=seen.groups.get(key, 0),
+            rows=tuple(row for row in rows if row.group == key),
+            until=friday if key == "week" else None,
+        )
         for key in GROUPS
-    )  # fmt: skip
+    )
     return Queue(view=view, sort=sort, filters=filters, groups=groups, figures=seen, next_cursor=next_cursor, friday=friday)
 
 
@@ -216,11 +220,10 @@ def next_after(
     user: User, before: TriageRow | None, *, view: str, filters: Filters, sort: str, now: datetime, language: str, but: int
 ) -> int | None:
     """Return the alert below the row, or the first of the view after its last one; never one of the customer ``but``."""
-    seen = Figures({}, 0, 0, {}, None, "", None, None, False, None, True)
     cursors = [Cursor(GROUPS.index(before.group), before.sort_key, before.id)] if before is not None else []
     for cursor in (*cursors, None):
         rows, _next = _page(
-            user, view=view, filters=filters, sort=sort, cursor=cursor, now=now, language=language, page=2, seen=seen
+            user, view=view, filters=filters, sort=sort, cursor=cursor, now=now, language=language, page=2, as_of=None
         )
         for found in rows:
             if found.customer_id != but:
@@ -257,8 +260,10 @@ def news(user: User, *, since: int | None, now: datetime) -> News:
         return News(newest, 0, ())
     visible = Alert.objects.visible_to(user)
     changes = list(
-        AlertChange.objects.filter(pk__gt=since, alert__in=visible).order_by("-pk").values("alert_id", "change", "by_id", "by__name", "alert__owner_id", "alert__is_lead")[:200]
-    )  # fmt: skip
+        AlertChange.objects.filter(pk__gt=since, alert__in=visible)
+        .order_by("-pk")
+        .values("alert_id", "change", "by_id", "by__name", "alert__owner_id", "alert__is_lead")[:200]
+    )
     new = {
         c["alert_id"]
         for c in changes
@@ -318,11 +323,19 @@ def done_rows(user: User, *, now: datetime, limit: int = 100) -> list[DoneRow]:
     }
     return [
         DoneRow(
-            alert_id=one["alert_id"], name=one["customer__name"], result=one["result"], label=str(Result(one["result"]).label), amount=one["amount"],
-            currency=one["currency"], by=one["by__name"], is_mine=one["by_id"] == user.pk, at=one["at"], token=tokens.get(one["pk"], ""),
+            alert_id=one["alert_id"],
+            name=one["customer__name"],
+            result=one["result"],
+            label=str(Result(one["result"]).label),
+            amount=one["amount"],
+            currency=one["currency"],
+            by=one["by__name"],
+            is_mine=one["by_id"] == user.pk,
+            at=one["at"],
+            token=tokens.get(one["pk"], ""),
         )
         for one in found
-    ]  # fmt: skip
+    ]
 
 
 def views_of(user: User) -> tuple[str, ...]:
@@ -477,7 +490,7 @@ def _capped(rows: QuerySet[Any]) -> Func:
     return Func(ArraySubquery(rows.order_by().values("pk")[:CAP]), function="cardinality", output_field=IntegerField())
 
 
-def _sorted(rows: QuerySet[Alert], sort: str) -> tuple[QuerySet[Alert], bool]:
+def _sorted(rows: Any, sort: str) -> tuple[Any, bool]:
     """Give the rows the key that they are sorted by; tell whether the greatest comes first."""
     match sort:
         case "amount":
@@ -495,7 +508,12 @@ def _sorted(rows: QuerySet[Alert], sort: str) -> tuple[QuerySet[Alert], bool]:
 
 def _key_of(text: str, sort: str) -> Any:
     try:
-        return {"amount": Decimal, "renewal": date.fromisoformat, "newest": date.fromisoformat}.get(sort, int)(text)
+        match sort:
+            case "amount":
+                return Decimal(text)
+            case "renewal" | "newest":
+                return date.fromisoformat(text)
+        return int(text)
     except (ValueError, InvalidOperation):
         return None
 
@@ -510,12 +528,12 @@ def _page(
     now: datetime,
     language: str,
     page: int,
-    seen: Figures,
+    as_of: date | None,
 ) -> tuple[list[TriageRow], str]:
     today = clock.day_of(now)
     base, descending = _sorted(_chosen(user, view=view, filters=filters, now=now), sort)
     order = ("-key" if descending else "key", "pk")
-    branches: list[QuerySet[Alert]] = []
+    branches: list[Any] = []
     first = 0
     if cursor is not None and (key := _key_of(cursor.key, sort)) is not None:
         first = cursor.group + 1
@@ -528,14 +546,14 @@ def _page(
     narrow = ids[0].union(*ids[1:], all=True)[: page + 1] if len(ids) > 1 else ids[0]
     found, _descending = _sorted(_detailed(Alert.objects.filter(pk__in=narrow), today), sort)
     values = list(found.order_by("group", *order))
-    rows = [_row(value, user=user, today=today, language=language, as_of=seen.as_of) for value in values[:page]]
+    rows = [_row(value, user=user, today=today, language=language, as_of=as_of) for value in values[:page]]
     if len(values) <= page or not rows:
         return rows, ""
     last = rows[-1]
     return rows, Cursor(GROUPS.index(last.group), last.sort_key, last.id).text()
 
 
-def _detailed(rows: QuerySet[Alert], today: date) -> QuerySet[Alert, dict[str, Any]]:
+def _detailed(rows: QuerySet[Alert], today: date) -> Any:
     """Add to each lead what its row shows, all in the one statement."""
     signals = (
         Alert.objects.open().filter(customer=OuterRef("customer")).order_by("-is_lead", "-priority", "pk").values(
@@ -549,16 +567,42 @@ def _detailed(rows: QuerySet[Alert], today: date) -> QuerySet[Alert, dict[str, A
     named = JSONObject(ja="name", en="name_en", kind="kind")
     return rows.annotate(
         group=_group(today),
-        is_waiting=Case(When(state=AlertState.WAITING, then=Value(True)), default=Value(False), output_field=BooleanField()),
         signals=ArraySubquery(signals[:8]),
         offered=Subquery(offered.values(json=named)[:1]),
         plan=Subquery(plan.values(json=named)[:1]),
     ).values(
-        "pk", "customer_id", "customer__name", "priority", "play_kind", "playbook_key", "expected_low", "expected_high", "expected_currency",
-        "due_on", "customer__standing__band", "customer__standing__score", "customer__standing__seats", "guard", "is_stopped", "offer",
-        "owner_id", "owner__name", "owner__team", "acknowledged_at", "raised_on", "version", "state", "snoozed_until", "snooze_reason",
-        "snooze_condition", "customer__standing__renews_on", "group", "signals", "offered", "plan",
-    )  # fmt: skip
+        "pk",
+        "customer_id",
+        "customer__name",
+        "priority",
+        "play_kind",
+        "playbook_key",
+        "expected_low",
+        "expected_high",
+        "expected_currency",
+        "due_on",
+        "customer__standing__band",
+        "customer__standing__score",
+        "customer__standing__seats",
+        "guard",
+        "is_stopped",
+        "offer",
+        "owner_id",
+        "owner__name",
+        "owner__team",
+        "acknowledged_at",
+        "raised_on",
+        "version",
+        "state",
+        "snoozed_until",
+        "snooze_reason",
+        "snooze_condition",
+        "customer__standing__renews_on",
+        "group",
+        "signals",
+        "offered",
+        "plan",
+    )
 
 
 def _row(value: Mapping[str, Any], *, user: User, today: date, language: str, as_of: date | None) -> TriageRow:
@@ -573,7 +617,14 @@ def _row(value: Mapping[str, Any], *, user: User, today: date, language: str, as
         name=value["customer__name"],
         priority=value["priority"],
         icon=play_icon(kind, value["offer"]),
-        play=play_words(kind, value["offer"], offered=value["offered"], plan=value["plan"], seats=value["customer__standing__seats"], language=language),
+        play=play_words(
+            kind,
+            value["offer"],
+            offered=value["offered"],
+            plan=value["plan"],
+            seats=value["customer__standing__seats"],
+            language=language,
+        ),
         amount=middle,
         currency=value["expected_currency"],
         amount_kind="gain" if kind in GAINING else "loss" if kind == PlayKind.DOWNSELL else "keep",
@@ -595,7 +646,7 @@ def _row(value: Mapping[str, Any], *, user: User, today: date, language: str, as
         snooze_reason=value["snooze_reason"],
         snooze_condition=condition_words(value["snooze_condition"], language),
         sort_key=key.isoformat() if isinstance(key, date) else str(key),
-    )  # fmt: skip
+    )
 
 
 def guard_level(guards: Sequence[Mapping[str, Any]], *, is_stopped: bool) -> str:

@@ -56,12 +56,20 @@ def keep(
     ids = [state["id"] for state in before.alerts]
     after = dict(Alert.objects.filter(pk__in=ids).values_list("pk", "version"))
     return Undo.objects.create(
-        token=secrets.token_urlsafe(24), kind=kind, label=label[:200], alerts=ids, made_by=by, made_at=now, expires_at=now + GOOD_FOR,
+        token=secrets.token_urlsafe(24),
+        kind=kind,
+        label=label[:200],
+        alerts=ids,
+        made_by=by,
+        made_at=now,
+        expires_at=now + GOOD_FOR,
         inverse={
             "alerts": [state | {"version_after": after[state["id"]]} for state in before.alerts],
-            "plays": before.plays, "outcomes": list(outcome_ids), "touches": list(touch_ids),
+            "plays": before.plays,
+            "outcomes": list(outcome_ids),
+            "touches": list(touch_ids),
         },
-    )  # fmt: skip
+    )
 
 
 @transaction.atomic

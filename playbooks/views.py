@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -269,7 +269,7 @@ def snooze(request: SignedIn, pk: int) -> HttpResponse:
     now, place, alert = _now(), _place(request), _visible(request, pk)
     form = SnoozeForm(request.POST)
     if not form.is_valid():
-        return _refused(request, place, alert, next(iter(form.errors.values()))[0])
+        return _refused(request, place, alert, str(next(iter(form.errors.values()))[0]))
     condition = cards.rise(alert) if form.waits_for_rise else None
     reason = form.cleaned_data["reason"]
     before = _position(request, place, alert, now=now)
@@ -328,7 +328,7 @@ def assign(request: SignedIn, pk: int) -> HttpResponse:
         return _part(request, pk, "triage/_assign.html", context, heading=alert.customer.name)
     form = AssignForm(request.POST)
     if not form.is_valid():
-        return _refused(request, place, alert, next(iter(form.errors.values()))[0])
+        return _refused(request, place, alert, str(next(iter(form.errors.values()))[0]))
     to = people.find_worker(request.user, form.cleaned_data["to"]) if form.cleaned_data["to"] else None
     if to is None and form.cleaned_data["to"]:
         raise Http404
@@ -436,7 +436,7 @@ def many(request: SignedIn) -> HttpResponse:
     now, place = _now(), _place(request)
     form = BulkForm(request.POST)
     if not form.is_valid():
-        return _refused(request, place, None, next(iter(form.errors.values()))[0])
+        return _refused(request, place, None, str(next(iter(form.errors.values()))[0]))
     chosen = list(Alert.objects.visible_to(request.user).open().filter(pk__in=form.ids()).select_related("customer").order_by("pk"))
     if not chosen:
         return _refused(request, place, None, _("Tick at least one card."))
@@ -453,7 +453,9 @@ def many(request: SignedIn) -> HttpResponse:
         elif act == "snooze":
             day = read_day(about)
             reason = form.cleaned_data["snooze_reason"] or "own"
-            done = acts.snooze(chosen, until=day and clock.start_of(day), condition=None, reason=reason, by=request.user, now=now)
+            done = acts.snooze(
+                chosen, until=clock.start_of(day) if day else None, condition=None, reason=reason, by=request.user, now=now
+            )
             text = ngettext("%(count)d card snoozed until %(until)s", "%(count)d cards snoozed until %(until)s", len(done.ids)) % {
                 "count": len(done.ids), "until": formats.day(day, language=_language()),
             }  # fmt: skip
@@ -470,9 +472,7 @@ def many(request: SignedIn) -> HttpResponse:
         return HttpResponseRedirect(place.url(None))
     back = [row for pk in done.ids[: triage.PAGE] for row in _in_view(request, place, pk, now=now)]
     context = (
-        _figures_context(request, place, now=now)
-        | {"gone": done.ids, "back": back, "place": place}
-        | _toast(text, done.undo.token if done.undo else "")
+        _figures_context(request, place, now=now) | {"gone": done.ids, "back": back, "place": place} | _toast(text, done.undo.token)
     )
     return _swapped(request, context, selected=None, partial="triage/_swap_list.html")
 
@@ -611,7 +611,7 @@ def _outcome_again(
         status = 409
         sent["version"] = str(overtaken.current.version)
         context["overtaken"] = _overtaken_words(overtaken)
-        context["mine"] = _sent_words(form, card)
+        context["mine"] = _sent_words(form, card, today=clock.day_of(now))
     elif sent["choice"]:
         context["overtaken"] = {"who": "", "words": "", "note": "", "theirs": sent["theirs"], "is_again": True}
     if not wants_part(request):
@@ -663,24 +663,22 @@ def _overtaken_words(error: outcomes.Overtaken) -> dict[str, Any]:
     who = theirs.by.name if theirs else change.by.name if change and change.by else ""
     if theirs is not None:
         words = _words_of(theirs, catalogue.read(theirs.play.playbook_version.body))
-        at = theirs.at
     else:
         words = _change_words(change) if change else ""
-        at = change.at if change else None
     return {
         "who": who,
         "words": words,
         "note": theirs.note if theirs else "",
-        "at": at,
+        "at": theirs.at if theirs else change.at if change else None,
         "theirs": theirs.pk if theirs else "",
         "is_again": False,
     }
 
 
-def _sent_words(form: OutcomeForm, card: cards.Card) -> str:
+def _sent_words(form: OutcomeForm, card: cards.Card, *, today: date) -> str:
     if card.content is None:
         return ""
-    entry = form.entry(content=card.content, expected=card.middle, today=card.as_of)
+    entry = form.entry(content=card.content, expected=card.middle, today=today)
     return cards.logged_words(
         entry.result, reason=entry.reason, amount=entry.amount, currency=card.currency,
         next_step=card.content.next_step(entry.next_step, _language()) if entry.next_step else "", next_on=entry.next_on,
@@ -813,7 +811,14 @@ def _change_words(change: Any) -> str:
 
 def _act_name(change: str) -> str:
     return {
-        "closed": _("logged the outcome"), "followed_up": _("logged the outcome"), "snoozed": _("snoozed it"), "assigned": _("assigned it"),
-        "woken": _("brought it back"), "restored": _("took an act back"), "reopened": _("opened it again"), "lead_chosen": _("chose another play"),
-        "resolved": _("the condition ended"), "acknowledged": _("began to work on it"),
-    }.get(change, change)  # fmt: skip
+        "closed": _("logged the outcome"),
+        "followed_up": _("logged the outcome"),
+        "snoozed": _("snoozed it"),
+        "assigned": _("assigned it"),
+        "woken": _("brought it back"),
+        "restored": _("took an act back"),
+        "reopened": _("opened it again"),
+        "lead_chosen": _("chose another play"),
+        "resolved": _("the condition ended"),
+        "acknowledged": _("began to work on it"),
+    }.get(change, change)
