@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ from accounts.models import Metric
 from bench import sizes
 from bench.timing import SIZES
 from signals import loading, snapshots
-from signals.compute import windows
+from signals.compute import holdings, windows
 
 TITLE = "feature windows"
 GOALS = {("blocks", "duckdb"): (0.5, "at most"), ("blocks", "short_history"): (1.1, "at most")}
@@ -44,22 +43,21 @@ def prepare(size: str) -> None:
 
 def blocks(size: str) -> float:
     """What the night makes of usage: read the blocks of every chunk, and every usage term."""
-    return _blocks()
+    return _timed()
 
 
 def short_history(size: str) -> float:
     """The same where only the last 105 days were ever recorded."""
     _use(_SHORT)
-    return _blocks()
+    return _timed()
 
 
 def duckdb(size: str) -> float:
     """Seven aggregates per customer and metric over the last 91 days."""
     import duckdb as peer  # noqa: PLC0415
 
-    started = time.perf_counter()
-    found = peer.sql(_QUERY.format(file=_parquet(), last=sizes.LAST.isoformat())).fetchnumpy()
-    taken = time.perf_counter() - started
+    query = _QUERY.format(file=_parquet(), last=sizes.LAST.isoformat())
+    taken, found = sizes.median_time(lambda: peer.sql(query).fetchnumpy(), times=3)
     features = dict(Metric.objects.filter(key__startswith="feature.").values_list("pk", "key"))
     is_feature = np.isin(found["metric_id"], list(features))
     sizes.agree("usage_28", float(found["sum_28"][is_feature].sum()))
@@ -77,20 +75,18 @@ FROM read_parquet('{file}') WHERE day > DATE '{last}' - 91 GROUP BY customer_id,
 """
 
 
-def _blocks() -> float:
-    chunks = snapshots.chunks()
-    total = 0.0
-    taken = 0.0
-    for first, until in chunks:
-        chunk = loading._chunk(sizes.LAST, first, until)
-        contract = loading._contracts(chunk)
-        started = time.perf_counter()
-        given = loading._usage_inputs(chunk, contract, counter_days=windows.COUNTER_DAYS, gauge_days=windows.GAUGE_DAYS)
-        terms = windows.usage_terms(given)
-        taken += time.perf_counter() - started
-        total += float(terms["usage_28"].sum())
+def _timed() -> float:
+    chunks = [loading._chunk(sizes.LAST, first, until) for first, until in snapshots.chunks()]
+    held = [loading._contracts(chunk) for chunk in chunks]
+    taken, total = sizes.median_time(lambda: sum(map(_uses, chunks, held)), times=3)
     sizes.agree("usage_28", total)
     return taken
+
+
+def _uses(chunk: loading._Chunk, contract: holdings.Holdings) -> float:
+    """Read the blocks of a chunk, make every usage term, and return the sum of one to compare."""
+    given = loading._usage_inputs(chunk, contract, counter_days=windows.COUNTER_DAYS, gauge_days=windows.GAUGE_DAYS)
+    return float(windows.usage_terms(given)["usage_28"].sum())
 
 
 def _use(name: str) -> None:

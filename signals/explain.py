@@ -142,13 +142,12 @@ def _frame(
 ) -> pd.DataFrame:
     """Return one row with the terms that the rules read, and the texts that they may be scoped by."""
     terms = _terms(compiled)
-    if stored is None:
-        stored = snapshots.values_of(customer.slot, terms, [business_date])
-    stored = stored.loc[[business_date], terms]
-    if stored.isna().all(axis=None):
+    values = snapshots.values_of(customer.slot, terms, [business_date]) if stored is None else stored[terms]
+    values = values[values.index == business_date]
+    if values.isna().all(axis=None):
         made = loading.features(business_date, customer.slot, customer.slot + 1)
-        stored = scoring.score(made, business_date=business_date, model=scoring.published_model()).features.reindex(columns=terms)
-    frame = stored.set_axis(pd.Index([customer.pk], name="customer_id"))
+        values = scoring.score(made, business_date=business_date, model=scoring.published_model()).features.reindex(columns=terms)
+    frame = values.set_axis(pd.Index([customer.pk], name="customer_id"))
     if any(rule.plans or rule.segments or rule.bands for rule in compiled):
         for name, code in snapshots.TEXTS.items():
             frame[name] = snapshots.text_of(name, frame[code])

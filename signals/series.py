@@ -62,8 +62,7 @@ def weekly(
     if lacking:
         made = _from_usage(customer_pk, days, {key: float(stored[key][-1]) for key in LIMITS})
         for term in lacking:
-            known = made.get(term, np.full(weeks, np.nan))
-            found[term] = np.where(np.isnan(found[term]), known, found[term])
+            found[term] = np.where(np.isnan(found[term]), made.get(term, np.full(weeks, np.nan)), found[term])
     for term in terms:
         found[term] = _counted(term, found[term])
     return {term: [None if np.isnan(value) else float(value) for value in values] for term, values in found.items()}

@@ -137,7 +137,7 @@ def _groups(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[n
         if (whole == values - low).all():
             counts = np.bincount(whole)
             there = np.flatnonzero(counts)
-            return there + low, counts[there]
+            return (there + low).astype(np.float64), counts[there].astype(np.int64)
     ordered = np.sort(values)
     starts = np.concatenate([[0], np.flatnonzero(ordered[1:] != ordered[:-1]) + 1])
     return ordered[starts], np.diff(starts, append=len(values))

@@ -187,7 +187,7 @@ def _weight_of_days_off(uses: Floats, feed: NDArray[np.bool_], working: NDArray[
         return np.zeros(uses.shape[1])
     on_mean, off_mean = (uses[days].sum(axis=0) / days.sum() for days in (on, off))
     share = np.divide(off_mean, on_mean, out=np.where(off_mean > 0, 1.0, 0.0), where=on_mean > 0)
-    return np.clip(share, 0.0, 1.0)
+    return np.asarray(np.clip(share, 0.0, 1.0), dtype=np.float64)
 
 
 def _days(feed: NDArray[np.bool_], working: NDArray[np.bool_], days_off: Floats, start: int, stop: int) -> Floats:
@@ -210,7 +210,8 @@ def _change(uses: Floats, feed: NDArray[np.bool_], working: NDArray[np.bool_], d
     was_there = uses[-COUNTER_DAYS:-56].sum(axis=0) > 0
     is_known = (before > 0) & was_there & (now_days > 0) & (before_days > 0)
     base = np.divide(before, before_days, out=np.full(before.shape, np.nan), where=is_known)
-    return np.divide(now, now_days, out=np.full(now.shape, np.nan), where=is_known) / base - 1
+    pace = np.divide(now, now_days, out=np.full(now.shape, np.nan), where=is_known)
+    return np.asarray(pace / base - 1, dtype=np.float64)
 
 
 def _burst(
