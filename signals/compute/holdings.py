@@ -86,6 +86,7 @@ def hold(lines: Lines, catalogue: Sequence[Item], *, customers: int) -> Holdings
         "seats": np.where(seats > 0, seats, np.nan),
         "products_owned": owned.sum(axis=1).astype(np.float64),
         "trial_lines": np.bincount(lines.customer[lines.is_trial], minlength=customers).astype(np.float64),
+        **_trial(lines, catalogue, units, customers),
         **_renewal(lines, customers),
         **_plans(lines, catalogue, kind, units, holds & (kind == "plan"), customers),
         "seat_price_year": _seat_price(lines, catalogue, kind, units, pays, customers),
@@ -109,8 +110,9 @@ def missing_complements(holdings: Holdings) -> NDArray[np.bool_]:
 
 
 def related_offer(holdings: Holdings, low: Floats, high: Floats) -> dict[str, Floats]:
-    """Return how many related products are missing, and of those the one worth most with its range a year.
+    """Return how many related products are missing, and what to offer with its range a year.
 
+    A product on trial comes first, at its list price; else the missing one that is worth most.
     low, high  per product of the catalogue: what it is owned for elsewhere, NaN where nobody knows
     """
     wanted = missing_complements(holdings)
@@ -120,11 +122,13 @@ def related_offer(holdings: Holdings, low: Floats, high: Floats) -> dict[str, Fl
     best = worth.argmax(axis=1) if worth.shape[1] else np.zeros(len(owns), dtype=np.intp)
     has_any = wanted.any(axis=1)
     pks = np.array([float(item.pk) for item in holdings.catalogue] or [np.nan])
+    on_trial, price = holdings.terms["trial_product"], holdings.terms["trial_price_year"]
+    has_trial = ~np.isnan(on_trial)
     return {
         "missing_complements": np.where(owns & pairs_known, wanted.sum(axis=1), np.nan),
-        "offer_product": np.where(has_any, pks[best], np.nan),
-        "offer_low_year": np.where(has_any, (low if len(low) else pks)[best], np.nan),
-        "offer_high_year": np.where(has_any, (high if len(high) else pks)[best], np.nan),
+        "offer_product": np.where(has_trial, on_trial, np.where(has_any, pks[best], np.nan)),
+        "offer_low_year": np.where(has_trial, price, np.where(has_any, (low if len(low) else pks)[best], np.nan)),
+        "offer_high_year": np.where(has_trial, price, np.where(has_any, (high if len(high) else pks)[best], np.nan)),
     }
 
 
@@ -173,6 +177,20 @@ def _renewal(lines: Lines, customers: int) -> dict[str, Floats]:
         "auto_renew": np.where(renews & (automatic >= 0), automatic, np.nan),
         "renewing_arr": np.where(renews, _sums(lines, np.where(is_first, lines.arr, 0.0), customers), np.nan),
     }
+
+
+def _trial(lines: Lines, catalogue: Sequence[Item], units: Floats, customers: int) -> dict[str, Floats]:
+    """Take the dearest line on trial: its product, and what it would cost in a year at the list price."""
+    out = {key: np.full(customers, np.nan) for key in ("trial_product", "trial_price_year")}
+    of = np.flatnonzero(lines.is_trial)
+    if len(of):
+        prices = np.array([item.price_year for item in catalogue])[lines.item[of]] * units[of]
+        order = np.lexsort((lines.item[of], -np.nan_to_num(prices, nan=-1.0), lines.customer[of]))
+        first = order[np.unique(lines.customer[of][order], return_index=True)[1]]
+        who = lines.customer[of[first]]
+        out["trial_product"][who] = np.array([float(item.pk) for item in catalogue])[lines.item[of[first]]]
+        out["trial_price_year"][who] = prices[first]
+    return out
 
 
 def _plans(

@@ -109,6 +109,7 @@ def test_contract_terms(book, catalogue):
     assert frame.loc[a.pk, ["plan_product", "next_plan_product"]].tolist() == [catalogue["lite"].pk, catalogue["pro"].pk]
     assert frame.loc[a.pk, ["next_plan_gain_year", "seat_price_year"]].tolist() == [40 * 18_000 - 480_000, 12_000]
     trial = frame.loc[b.pk]
+    assert trial[["offer_product", "offer_low_year", "offer_high_year"]].tolist() == [catalogue["pro"].pk, 18_000, 18_000]
     assert trial[["mrr", "open_trials", "days_since_trial_started"]].tolist() == [0, 1, 9]
     assert trial[["seats", "days_since_first_paid", "days_to_renewal"]].isna().all()
 
