@@ -17,6 +17,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import (
+    BooleanField,
     Case,
     Count,
     DateField,
@@ -26,6 +27,7 @@ from django.db.models import (
     F,
     Func,
     IntegerField,
+    JSONField,
     OuterRef,
     Q,
     QuerySet,
@@ -34,6 +36,7 @@ from django.db.models import (
     When,
 )
 from django.db.models.functions import Cast, Coalesce, JSONObject
+from django.utils.translation import gettext as _
 
 from accounts.models import FeedDay, Product
 from expansion import clock, formats
@@ -119,6 +122,11 @@ class TriageRow:
     guard: str
     signals: tuple[str, ...]
     more: int
+    amount_words: str
+    amount_class: str
+    due_words: str
+    due_class: str
+    back_words: str
     owner: str
     owner_initial: str
     is_mine: bool
@@ -158,6 +166,21 @@ class Figures:
     rules: tuple[Mapping[str, str], ...] = ()
 
 
+NO_FIGURES = Figures(
+    {},
+    total=0,
+    over=0,
+    groups={},
+    expected=None,
+    currency="",
+    as_of=None,
+    computed_at=None,
+    is_late=False,
+    last_usage_on=None,
+    has_alerts=True,
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Queue:
     view: str
@@ -184,8 +207,11 @@ def queue(
     cursor: Cursor | None = None,
     page: int = PAGE,
 ) -> Queue:
-    """Return a page of the person's view with its figures: two statements, whatever the number of rows."""
-    seen = figures(user, view=view, filters=filters, now=now)
+    """Return a page of the person's view with its figures: two statements, whatever the number of rows.
+
+    A later page (with a cursor) comes without figures: they stand on the screen already.
+    """
+    seen = NO_FIGURES if cursor is not None else figures(user, view=view, filters=filters, now=now)
     rows, next_cursor = _page(
         user, view=view, filters=filters, sort=sort, cursor=cursor, now=now, language=language, page=page, as_of=seen.as_of
     )
@@ -343,25 +369,40 @@ def views_of(user: User) -> tuple[str, ...]:
     return tuple(view for view in VIEWS if view != "team" or user.scope != Scope.OWN)
 
 
+class Tally(Subquery):
+    """Add up at most CAP rows of a view inside one statement: how many, how late, in which group, worth how much."""
+
+    template = (
+        "(SELECT jsonb_build_object('total', count(*), 'over', count(*) FILTER (WHERE is_over), "
+        "'today', count(*) FILTER (WHERE grp = 0), 'week', count(*) FILTER (WHERE grp = 1), "
+        "'later', count(*) FILTER (WHERE grp = 2), 'back', count(*) FILTER (WHERE grp = 3), "
+        "'doubled', (sum(doubled) FILTER (WHERE is_gain))::text, 'currency', max(expected_currency)) FROM (%(subquery)s) tallied)"
+    )
+
+    def __init__(self, rows: QuerySet[Alert], *, today: date) -> None:
+        facts = rows.order_by().annotate(
+            grp=_group(today),
+            is_over=ExpressionWrapper(Q(due_on__lt=today), output_field=BooleanField()),
+            is_gain=ExpressionWrapper(Q(play_kind__in=GAINING), output_field=BooleanField()),
+            doubled=F("expected_low") + F("expected_high"),
+        )
+        columns = ("grp", "is_over", "is_gain", "doubled", "expected_currency")
+        super().__init__(facts.values(*columns)[:CAP], output_field=JSONField())
+
+
 def figures(user: User, *, view: str, filters: Filters, now: datetime) -> Figures:
     """Return every count above the rows in one statement."""
     today = clock.day_of(now)
-    chosen = _chosen(user, view=view, filters=filters, now=now)
-    facts = chosen.annotate(group=_group(today)).values(
-        fact=JSONObject(
-            group="group", due="due_on", play="play_kind", low="expected_low", high="expected_high", currency="expected_currency"
-        )
-    )  # fmt: skip
     last_run = Run.objects.filter(job="nightly", state=RunState.DONE).order_by("-business_date")
+    counted = ("mine", "team", "unassigned", "snoozed")
+    asked = {f"count_{name}": _capped(_chosen(user, view=name, filters=Filters(), now=now)) for name in counted}
+    if view != "done":
+        asked["tally"] = Tally(_chosen(user, view=view, filters=filters, now=now), today=today)
     found = (
         User.objects.filter(pk=user.pk)
         .annotate(
-            **{
-                f"count_{name}": _capped(_chosen(user, view=name, filters=Filters(), now=now))
-                for name in ("mine", "team", "unassigned", "snoozed")
-            },
+            **asked,
             count_done=_capped(done(user, now=now)),
-            facts=ArraySubquery(facts[:CAP]),
             run=Subquery(last_run.values(json=JSONObject(date="business_date", at="finished_at"))[:1]),
             last_usage_on=Subquery(FeedDay.objects.filter(day__gt=today - timedelta(days=60)).order_by("-day").values("day")[:1]),
             has_alerts=Exists(Alert.objects.all()),
@@ -371,24 +412,20 @@ def figures(user: User, *, view: str, filters: Filters, now: datetime) -> Figure
                 .values(json=JSONObject(key="rule__key", name_ja="body__name_ja", name_en="body__name_en"))
             ),
         )
-        .values(*(f"count_{name}" for name in VIEWS), "facts", "run", "last_usage_on", "has_alerts", "rules")
+        .values(*asked, "count_done", "run", "last_usage_on", "has_alerts", "rules")
         .get()
     )
-    rows = found["facts"] or []
+    tally = found.get("tally") or {}
     run = found["run"] or {}
     as_of = date.fromisoformat(run["date"]) if run else None
-    middles = [
-        (Decimal(str(fact["low"])) + Decimal(str(fact["high"]))) / 2
-        for fact in rows
-        if fact["play"] in GAINING and fact["low"] is not None and fact["high"] is not None
-    ]
+    total = found["count_done"] if view == "done" else tally["total"]
     return Figures(
         counts={name: found[f"count_{name}"] for name in VIEWS},
-        total=found["count_done"] if view == "done" else len(rows),
-        over=sum(fact["due"] < today.isoformat() for fact in rows),
-        groups={key: sum(fact["group"] == index for fact in rows) for index, key in enumerate(GROUPS)},
-        expected=None if len(rows) >= CAP else sum(middles, ZERO),
-        currency=next((fact["currency"] for fact in rows if fact["currency"]), ""),
+        total=total,
+        over=tally.get("over", 0),
+        groups={key: tally.get(key, 0) for key in GROUPS},
+        expected=None if total >= CAP else Decimal(tally.get("doubled") or 0) / 2,
+        currency=tally.get("currency") or "",
         as_of=as_of,
         computed_at=datetime.fromisoformat(run["at"]) if run and run["at"] else None,
         is_late=as_of is not None and as_of < clock.nightly_due(now),
@@ -409,7 +446,8 @@ def _chosen(user: User, *, view: str, filters: Filters, now: datetime) -> QueryS
     rows = Alert.objects.visible_to(user).leading()
     match view:
         case "mine":
-            rows = rows.awake(now).filter(owner=user)
+            # What was given to a person is theirs to see, whoever owns the customer: no join is needed to know it.
+            rows = Alert.objects.leading().awake(now).filter(owner=user)
         case "team":
             rows = rows.awake(now).filter(owner__isnull=False)
             if user.scope == Scope.TEAM and user.team_id is not None:
@@ -609,26 +647,24 @@ def _row(value: Mapping[str, Any], *, user: User, today: date, language: str, as
     low, high = value["expected_low"], value["expected_high"]
     middle = None if low is None or high is None else (low + high) / 2
     signals = [signal_words(signal, language) for signal in value["signals"]]
-    kind = value["play_kind"]
+    kind, currency, group = value["play_kind"], value["expected_currency"], GROUPS[value["group"]]
+    amount_kind = "gain" if kind in GAINING else "loss" if kind == PlayKind.DOWNSELL else "keep"
     key = value.get("key", value["priority"])
+    seats = value["customer__standing__seats"]
+    snoozed_until = value["snoozed_until"] if value["state"] == AlertState.WAITING else None
+    condition = condition_words(value["snooze_condition"], language)
+    due_words, due_class = _due(value["due_on"], today=today, language=language, snoozed_until=snoozed_until, condition=condition)
     return TriageRow(
         id=value["pk"],
         customer_id=value["customer_id"],
         name=value["customer__name"],
         priority=value["priority"],
         icon=play_icon(kind, value["offer"]),
-        play=play_words(
-            kind,
-            value["offer"],
-            offered=value["offered"],
-            plan=value["plan"],
-            seats=value["customer__standing__seats"],
-            language=language,
-        ),
+        play=play_words(kind, value["offer"], offered=value["offered"], plan=value["plan"], seats=seats, language=language),
         amount=middle,
-        currency=value["expected_currency"],
-        amount_kind="gain" if kind in GAINING else "loss" if kind == PlayKind.DOWNSELL else "keep",
-        group=GROUPS[value["group"]],
+        currency=currency,
+        amount_kind=amount_kind,
+        group=group,
         due_on=value["due_on"],
         days_over=max((today - value["due_on"]).days, 0),
         is_due_today=value["due_on"] == today,
@@ -637,16 +673,51 @@ def _row(value: Mapping[str, Any], *, user: User, today: date, language: str, as
         guard=guard_level(value["guard"], is_stopped=value["is_stopped"]),
         signals=tuple(signals[:2]),
         more=max(len(signals) - 2, 0),
+        amount_words=amount_words(middle, amount_kind, currency=currency, language=language),
+        amount_class={"gain": "num", "loss": "num down"}.get(amount_kind, "num mut"),
+        due_words=due_words,
+        due_class=due_class,
+        back_words=snooze_words(value["snooze_reason"]) if group == "back" and snoozed_until is None and not condition else "",
         owner=value["owner__name"] or "",
         owner_initial=(value["owner__name"] or "").strip()[:1],
         is_mine=value["owner_id"] == user.pk,
         is_new=value["acknowledged_at"] is None and as_of is not None and value["raised_on"] >= as_of,
         version=value["version"],
-        snoozed_until=value["snoozed_until"] if value["state"] == AlertState.WAITING else None,
+        snoozed_until=snoozed_until,
         snooze_reason=value["snooze_reason"],
-        snooze_condition=condition_words(value["snooze_condition"], language),
+        snooze_condition=condition,
         sort_key=key.isoformat() if isinstance(key, date) else str(key),
     )
+
+
+def amount_words(amount: Decimal | None, kind: str, *, currency: str, language: str) -> str:
+    """Say what a card is worth a year: +156万円, 守る 360万円, −173万円."""
+    if amount is None:
+        return ""
+    if kind == "keep":
+        return _("keep %(amount)s") % {"amount": formats.money_short(amount, currency=currency, language=language)}
+    return formats.money_short(amount, currency=currency, language=language, signed=kind == "gain")
+
+
+def _due(on: date, *, today: date, language: str, snoozed_until: datetime | None, condition: str) -> tuple[str, str]:
+    """Say when a card is due, or what it waits for, and how loud."""
+    if condition:
+        return condition, ""
+    if snoozed_until is not None:
+        return _("until %(day)s") % {"day": formats.day(clock.day_of(snoozed_until), language=language, weekday=False)}, ""
+    if on < today:
+        return _("%(days)s over") % {"days": formats.count((today - on).days, "days", language=language)}, "over"
+    if on == today:
+        return _("Today"), "now"
+    return formats.day(on, language=language, weekday=False), ""
+
+
+def snooze_words(reason: str) -> str:
+    """Say why a card was put off; a reason that another program gave stays as it is."""
+    return {
+        "customer": _("Customer asked"), "information": _("Waiting for information"), "own": _("My schedule"),
+        "opened": _("Follow-up after opening"),
+    }.get(reason, reason)  # fmt: skip
 
 
 def guard_level(guards: Sequence[Mapping[str, Any]], *, is_stopped: bool) -> str:

@@ -43,6 +43,11 @@ class Place:
     query: str
 
     @property
+    def tail(self) -> str:
+        """The query behind an alert's address; kept ready because every row has it twice."""
+        return f"?{self.query}" if self.query else ""
+
+    @property
     def list_url(self) -> str:
         return self.url(None)
 
@@ -361,7 +366,7 @@ def choose(request: SignedIn, pk: int) -> HttpResponse:
     context = _card_context(request, place, _card(request, alert.pk, now=now), now=now)
     context |= _toast(text, done.undo.token) | {
         "gone": [previous.pk] if previous else [],
-        "back": _in_view(request, place, alert.pk, now=now),
+        "back": _by_group(_in_view(request, place, alert.pk, now=now)),
         **_figures_context(request, place, now=now),
     }
     return _swapped(request, context, url=place.url(alert.pk), selected=alert.pk)
@@ -471,9 +476,8 @@ def many(request: SignedIn) -> HttpResponse:
         messages.success(request, text)
         return HttpResponseRedirect(place.url(None))
     back = [row for pk in done.ids[: triage.PAGE] for row in _in_view(request, place, pk, now=now)]
-    context = (
-        _figures_context(request, place, now=now) | {"gone": done.ids, "back": back, "place": place} | _toast(text, done.undo.token)
-    )
+    context = _figures_context(request, place, now=now) | _toast(text, done.undo.token)
+    context |= {"gone": done.ids, "back": _by_group(back)}
     return _swapped(request, context, selected=None, partial="triage/_swap_list.html")
 
 
@@ -505,7 +509,7 @@ def take_back(request: SignedIn, token: str) -> HttpResponse:
     shown = leads[0] if leads else first
     context = _card_context(request, place, _card(request, shown, now=now), now=now)
     seen = _queue_context(request, place, now=now) if place.view == "done" else _figures_context(request, place, now=now)
-    context |= seen | {"gone": [*others, *leads], "back": back} | _toast(text, "")
+    context |= seen | {"gone": [*others, *leads], "back": _by_group(back)} | _toast(text, "")
     return _swapped(request, context, url=place.url(shown), selected=shown, partial="triage/_swap_restored.html")
 
 
@@ -526,6 +530,14 @@ def _card(request: SignedIn, pk: int, *, now: datetime) -> cards.Card:
     return cards.build(alert, user=request.user, now=now, language=_language())
 
 
+def _row_words() -> dict[str, str]:
+    """Return the words that stand in every row, looked up once."""
+    return {
+        "priority": _("Priority"), "why": _("why?"), "select": _("Select"), "new": _("New"), "no_offer": _("No offer"),
+        "hold": _("Hold offers"), "owner": _("Owner"),
+    }  # fmt: skip
+
+
 def _queue_context(request: SignedIn, place: Place, *, now: datetime, cursor: triage.Cursor | None = None) -> dict[str, Any]:
     queue = triage.queue(
         request.user, view=place.view, filters=place.filters, sort=place.sort, now=now, language=_language(), cursor=cursor
@@ -537,6 +549,7 @@ def _queue_context(request: SignedIn, place: Place, *, now: datetime, cursor: tr
         "views": triage.views_of(request.user),
         "can_work": may(request.user, "alerts.work"),
         "today": clock.day_of(now),
+        "words": _row_words(),
         "choices": {"plays": PlayKind.choices, "bands": Band.values, "renewals": (30, 60, 90, 120), "rules": queue.figures.rules},
         "filter_words": _filter_words(place.filters, queue.figures),
         "sorts": {sort: _sorted_url(place, sort) for sort in triage.SORTS},
@@ -561,6 +574,7 @@ def _figures_context(request: SignedIn, place: Place, *, now: datetime) -> dict[
         "views": triage.views_of(request.user),
         "can_work": True,
         "today": clock.day_of(now),
+        "words": _row_words(),
     }
 
 
@@ -583,6 +597,7 @@ def _card_context(request: SignedIn, place: Place, card: cards.Card | None, *, n
         },
         "errors": {},
         "today": clock.day_of(now),
+        "words": _row_words(),
         "selected": card.alert.pk if card else None,
         **more,
     }
@@ -713,6 +728,10 @@ def _in_view(request: SignedIn, place: Place, pk: int, *, now: datetime) -> list
     return [found] if found is not None else []
 
 
+def _by_group(rows: list[triage.TriageRow]) -> dict[str, list[triage.TriageRow]]:
+    return {key: found for key in triage.GROUPS if (found := [row for row in rows if row.group == key])}
+
+
 def _moved_on(
     request: SignedIn,
     place: Place,
@@ -745,7 +764,7 @@ def _moved_on(
     card = None if next_id is None else _card(request, next_id, now=now)
     context = _card_context(request, place, card, now=now) | _figures_context(request, place, now=now) | _toast(text, undo_token)
     gone = list(Alert.objects.visible_to(request.user).filter(customer=alert.customer_id).values_list("pk", flat=True))
-    context |= {"gone": gone, "back": back}
+    context |= {"gone": gone, "back": _by_group(back)}
     if card is None:
         context |= {"today_logged": triage.logged_today(request.user, now=now), "next_check": triage.next_check(now)}
     return _swapped(request, context, url=place.url(card.alert.pk if card else None), selected=card.alert.pk if card else None)
