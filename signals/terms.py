@@ -105,7 +105,7 @@ _CONTRACT = (
     Term("days_since_first_paid", "有料開始からの日数", "Days since the first paid day", "days", "contract_lines", "no_contract",
          "最初の有料契約の開始からの日数", "Days since the first day of the first paid line"),
     Term("open_trials", "進行中のトライアル", "Trials under way", "count", "contract_lines", "never",
-         "今日がトライアル期間に入っている明細と、開始して終了していないトライアルの数", "Lines on trial today and trials that started and did not end", noun="times"),
+         "今日がトライアル期間に入っている明細と、開始して終了していないトライアルの数", "Lines on trial today and trials that started and did not end", noun="items"),
     Term("days_since_trial_started", "トライアル開始からの日数", "Days since the trial started", "days", "events", "no_trial",
          "最後に始まったトライアルからの日数", "Days since the newest trial started"),
     Term("products_owned", "保有製品数", "Products owned", "count", "contract_lines", "never", "有効な明細の商品の種類数", "Different products with a line in force",

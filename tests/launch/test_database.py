@@ -62,7 +62,9 @@ def test_servers_of_ones_own_are_used_when_the_test_variables_name_them_and_neve
         )
         stack.callback(queue.wait)
         stack.callback(queue.terminate)
-        variables = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"} | {
+        variables = {
+            name: value for name, value in os.environ.items() if name not in {"DJANGO_SETTINGS_MODULE", "PYTEST_XDIST_WORKER"}
+        } | {
             "TEST_DATABASE_URL": own.database_url,
             "TEST_REDIS_URL": f"redis://127.0.0.1:{port}/3",
             "DATABASE_URL": "postgres://nobody@nowhere.invalid/precious",
@@ -93,7 +95,7 @@ def test_an_interrupted_session_leaves_nothing(tmp_path: Path, number: signal.Si
         "tests.conftest",
         str(slow),
     ]
-    variables = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
+    variables = {name: value for name, value in os.environ.items() if name not in {"DJANGO_SETTINGS_MODULE", "PYTEST_XDIST_WORKER"}}
     inner = subprocess.Popen(argv, cwd=ROOT, env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     made: set[Path] = set()
     end = time.monotonic() + 60
