@@ -51,7 +51,7 @@ def summarise(purchases: pd.DataFrame, *, as_of: date, customers: int) -> pd.Dat
     returns    one row per customer number: recency_days, frequency (24 months), monetary_cents (12 months),
                tenure_days; NaN recency and tenure where there is no event up to as-of
     """
-    day = purchases["day"].to_numpy().astype("datetime64[D]").view(np.int64)
+    day = purchases["day"].to_numpy().astype("datetime64[s]").view(np.int64) // 86_400
     customer, cents = purchases["customer"].to_numpy(np.int64), purchases["amount_cents"].to_numpy(np.int64)
     end, year, two_years = (
         int(np.datetime64(bound, "D").view(np.int64))
@@ -60,7 +60,7 @@ def summarise(purchases: pd.DataFrame, *, as_of: date, customers: int) -> pd.Dat
     if len(day) and int(day.max()) >= end:
         past = day < end
         day, customer, cents = day[past], customer[past], cents[past]
-    monetary = np.bincount(customer, weights=np.where(day >= year, cents, 0.0), minlength=customers)  # exact up to 2^53 hundredths
+    monetary = np.bincount(customer, weights=cents * (day >= year), minlength=customers)  # exact up to 2^53 hundredths
     if len(cents) and int(cents.min()) < 0:
         counts = cents >= 0
         day, customer = day[counts], customer[counts]
