@@ -35,8 +35,8 @@ _ACTIVITY_TERMS = (
     "weekly_active_users", "weekly_active_ratio", "active_users_28", "active_users_added_28", "departments_active_28",
     "login_minutes_28", "user_days_28",
 )  # fmt: skip
-# New Year and Obon: no national holidays, but offices are closed, and the use of everybody falls.
-_CLOSED = frozenset({*((12, day) for day in (29, 30, 31)), (1, 2), (1, 3), *((8, day) for day in (13, 14, 15, 16))})
+# Obon: no national holiday and no reason to move a date, but many offices are closed, and the use of everybody falls.
+_OBON = frozenset((8, day) for day in (13, 14, 15, 16))
 # A trial whose end nobody noted is taken as over after this many days.
 _TRIAL_DAYS = 90
 LOADED = tuple(key for key, term in TERMS.items() if not term.is_score)
@@ -132,9 +132,9 @@ def daily(business_date: date, days: Mapping[str, int], *, slot_from: int, slot_
 
 
 def working_days(last: date, days: int) -> NDArray[np.bool_]:
-    """Tell for each of the days up to ``last`` whether most offices work: business days, but for New Year and Obon."""
+    """Tell for each of the days up to ``last`` whether most offices work: business days, but for Obon."""
     span = (last - timedelta(days=ago) for ago in reversed(range(days)))
-    return np.array([is_business_day(day) and (day.month, day.day) not in _CLOSED for day in span], dtype=bool)
+    return np.array([is_business_day(day) and (day.month, day.day) not in _OBON for day in span], dtype=bool)
 
 
 def days_of_a_week(day: date) -> int:
