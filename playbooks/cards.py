@@ -1122,8 +1122,8 @@ def _dates(today: date, frees: Sequence[date]) -> tuple[DateChoice, ...]:
     chosen = [
         DateChoice(outcomes.in_business_days(today, 1), _("Next day"), "d1"),
         DateChoice(outcomes.in_business_days(today, 3), _("3 days"), "d3"),
-        DateChoice(outcomes.in_business_days(today, 5), _("5 days"), "d5"),
         DateChoice(outcomes.in_a_week(today), _("1 week"), "w1"),
+        DateChoice(outcomes.in_business_days(today, 5), _("5 days"), "d5"),
         *(DateChoice(periods.add_business_days(day, 0), _("Once free"), "free") for day in frees[:1]),
     ]
     return tuple(sorted({choice.on: choice for choice in reversed(chosen)}.values(), key=lambda choice: choice.on))

@@ -213,7 +213,7 @@ def queue(
     """
     seen = NO_FIGURES if cursor is not None else figures(user, view=view, filters=filters, now=now)
     rows, next_cursor = _page(
-        user, view=view, filters=filters, sort=sort, cursor=cursor, now=now, language=language, page=page, as_of=seen.as_of
+        user, view=view, filters=filters, sort=sort, cursor=cursor, now=now, language=language, page=page, seen=seen
     )
     friday = _friday(clock.day_of(now))
     groups = tuple(
@@ -249,7 +249,7 @@ def next_after(
     cursors = [Cursor(GROUPS.index(before.group), before.sort_key, before.id)] if before is not None else []
     for cursor in (*cursors, None):
         rows, _next = _page(
-            user, view=view, filters=filters, sort=sort, cursor=cursor, now=now, language=language, page=2, as_of=None
+            user, view=view, filters=filters, sort=sort, cursor=cursor, now=now, language=language, page=2, seen=NO_FIGURES
         )
         for found in rows:
             if found.customer_id != but:
@@ -394,8 +394,9 @@ def figures(user: User, *, view: str, filters: Filters, now: datetime) -> Figure
     """Return every count above the rows in one statement."""
     today = clock.day_of(now)
     last_run = Run.objects.filter(job="nightly", state=RunState.DONE).order_by("-business_date")
-    counted = ("mine", "team", "unassigned", "snoozed")
-    asked = {f"count_{name}": _capped(_chosen(user, view=name, filters=Filters(), now=now)) for name in counted}
+    # The rows of the view are added up anyway: without a filter they are its count.
+    counted = [name for name in VIEWS if name != "done" and (name != view or filters.is_on)]
+    asked: dict[str, Any] = {f"count_{name}": _capped(_chosen(user, view=name, filters=Filters(), now=now)) for name in counted}
     if view != "done":
         asked["tally"] = Tally(_chosen(user, view=view, filters=filters, now=now), today=today)
     found = (
@@ -420,7 +421,7 @@ def figures(user: User, *, view: str, filters: Filters, now: datetime) -> Figure
     as_of = date.fromisoformat(run["date"]) if run else None
     total = found["count_done"] if view == "done" else tally["total"]
     return Figures(
-        counts={name: found[f"count_{name}"] for name in VIEWS},
+        counts={name: found.get(f"count_{name}", total) for name in VIEWS},
         total=total,
         over=tally.get("over", 0),
         groups={key: tally.get(key, 0) for key in GROUPS},
@@ -566,29 +567,68 @@ def _page(
     now: datetime,
     language: str,
     page: int,
-    as_of: date | None,
+    seen: Figures,
 ) -> tuple[list[TriageRow], str]:
+    """Read the rows behind the cursor, one more than asked for, so that the end shows.
+
+    The figures tell which groups the first page can need; a later page looks beyond its own group only at the group's end.
+    """
     today = clock.day_of(now)
-    base, descending = _sorted(_chosen(user, view=view, filters=filters, now=now), sort)
-    order = ("-key" if descending else "key", "pk")
-    branches: list[Any] = []
-    first = 0
-    if cursor is not None and (key := _key_of(cursor.key, sort)) is not None:
-        first = cursor.group + 1
-        within = base.filter(_in_group(cursor.group, today))
-        branches.append(within.filter(key=key, pk__gt=cursor.id).order_by("pk"))
-        branches.append(within.filter(**{"key__lt" if descending else "key__gt": key}).order_by(*order))
-    branches += [base.filter(_in_group(group, today)).order_by(*order) for group in range(first, len(GROUPS))]
-    # Branches hold no row twice and stand in their order: the first pages never look into the later ones.
-    ids = [branch.values("pk")[: page + 1] for branch in branches]
-    narrow = ids[0].union(*ids[1:], all=True)[: page + 1] if len(ids) > 1 else ids[0]
-    found, _descending = _sorted(_detailed(Alert.objects.filter(pk__in=narrow), today), sort)
-    values = list(found.order_by("group", *order))
-    rows = [_row(value, user=user, today=today, language=language, as_of=as_of) for value in values[:page]]
+    chosen = _chosen(user, view=view, filters=filters, now=now)
+
+    def read(parts: Sequence[tuple[int, Cursor | None]]) -> list[Mapping[str, Any]]:
+        return _read(chosen, parts, sort=sort, today=today, most=page + 1)
+
+    if cursor is None or _key_of(cursor.key, sort) is None:
+        values = read([(group, None) for group in _needed(seen, page)])
+    else:
+        values = read([(cursor.group, cursor)])
+        rest = [(group, None) for group in range(cursor.group + 1, len(GROUPS))]
+        if len(values) <= page and rest:
+            values = [*values, *read(rest)][: page + 1]
+    rows = [_row(value, user=user, today=today, language=language, as_of=seen.as_of) for value in values[:page]]
     if len(values) <= page or not rows:
         return rows, ""
     last = rows[-1]
     return rows, Cursor(GROUPS.index(last.group), last.sort_key, last.id).text()
+
+
+def _needed(seen: Figures, page: int) -> list[int]:
+    """Return the groups that the first page looks into; what was not counted might be there."""
+    groups: list[int] = []
+    known = 0
+    for group, key in enumerate(GROUPS):
+        count = seen.groups.get(key, 0)
+        if count or seen.total >= CAP or seen is NO_FIGURES:
+            groups.append(group)
+        known += count
+        if known > page:
+            break
+    return groups
+
+
+def _read(
+    chosen: QuerySet[Alert], parts: Sequence[tuple[int, Cursor | None]], *, sort: str, today: date, most: int
+) -> list[Mapping[str, Any]]:
+    """Return the first rows of the groups, one group after the other, in one statement."""
+    base, descending = _sorted(chosen, sort)
+    order = ("-key" if descending else "key", "pk")
+    branches: list[Any] = []
+    for group, cursor in parts:
+        within = base.filter(_in_group(group, today))
+        if cursor is None:
+            branches.append(within.order_by(*order))
+        else:
+            key = _key_of(cursor.key, sort)
+            branches.append(within.filter(key=key, pk__gt=cursor.id).order_by("pk"))
+            branches.append(within.filter(**{"key__lt" if descending else "key__gt": key}).order_by(*order))
+    if not branches:
+        return []
+    # Branches hold no row twice and stand in their order: a full one spares the later ones.
+    ids = [branch.values("pk")[:most] for branch in branches]
+    narrow = ids[0].union(*ids[1:], all=True)[:most] if len(ids) > 1 else ids[0]
+    found, _descending = _sorted(_detailed(Alert.objects.filter(pk__in=narrow), today), sort)
+    return list(found.order_by("group", *order))
 
 
 def _detailed(rows: QuerySet[Alert], today: date) -> Any:
