@@ -116,7 +116,7 @@ class AlertOutcomes(APIView):
         given.is_valid(raise_exception=True)
         entry = _entry(alert, given.validated_data, now=now)
         logged = outcomes.record(alert, entry, version=_version(request, given), idempotency_key=key, by=_person(request), now=now)
-        return Response(OutcomeOut(logged.outcome).data, status=status.HTTP_201_CREATED, headers=_tag(pk))
+        return Response(OutcomeOut(logged.outcome).data, status=status.HTTP_201_CREATED, headers=_tag(alert))
 
 
 class AlertSnooze(APIView):
@@ -139,7 +139,7 @@ class AlertSnooze(APIView):
             by=_person(request),
             now=now,
         )
-        return _fresh(pk)
+        return _fresh(alert)
 
 
 class AlertAssign(APIView):
@@ -157,7 +157,7 @@ class AlertAssign(APIView):
         if to is None and data["to"]:
             raise exceptions.ValidationError({"to": [_("Nobody who works alerts has this e-mail address.")]})
         acts.assign([alert], to=to, reason=data["note"], version=_version(request, given), by=_person(request), now=now)
-        return _fresh(pk)
+        return _fresh(alert)
 
 
 class PlaybookList(generics.ListAPIView[PlaybookVersion]):
@@ -214,10 +214,12 @@ def _entry(alert: Alert, data: dict[str, Any], *, now: datetime) -> outcomes.Ent
     )  # fmt: skip
 
 
-def _tag(pk: int) -> dict[str, str]:
-    return {"ETag": etag(Alert.objects.values_list("version", flat=True).get(pk=pk))}
+def _tag(alert: Alert) -> dict[str, str]:
+    alert.refresh_from_db()
+    return {"ETag": etag(alert.version)}
 
 
-def _fresh(pk: int) -> Response:
-    alert = Alert.objects.select_related("owner").get(pk=pk)
-    return Response(AlertOut(alert).data, headers={"ETag": etag(alert.version)})
+def _fresh(alert: Alert) -> Response:
+    """Answer with the alert as the act left it, though it may have been given to somebody out of sight."""
+    headers = _tag(alert)
+    return Response(AlertOut(alert).data, headers=headers)

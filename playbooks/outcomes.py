@@ -303,7 +303,8 @@ def _content(play: Play) -> catalogue.Content:
 def _way_back(outcome: Outcome | None) -> Undo | None:
     if outcome is None:
         return None
-    return Undo.objects.filter(kind="outcome", inverse__outcomes__contains=[outcome.pk], used_at__isnull=True).first()
+    kept = Undo.objects.filter(kind="outcome", made_by=outcome.by_id, made_at=outcome.at, used_at__isnull=True)
+    return kept.filter(inverse__outcomes__contains=[outcome.pk]).first()
 
 
 def _locked(alert: Alert) -> tuple[Alert, list[Alert]]:

@@ -164,6 +164,7 @@ class Figures:
     last_usage_on: date | None
     has_alerts: bool
     rules: tuple[Mapping[str, str], ...] = ()
+    newest_change: int | None = None
 
 
 NO_FIGURES = Figures(
@@ -407,13 +408,14 @@ def figures(user: User, *, view: str, filters: Filters, now: datetime) -> Figure
             run=Subquery(last_run.values(json=JSONObject(date="business_date", at="finished_at"))[:1]),
             last_usage_on=Subquery(FeedDay.objects.filter(day__gt=today - timedelta(days=60)).order_by("-day").values("day")[:1]),
             has_alerts=Exists(Alert.objects.all()),
+            newest_change=Subquery(AlertChange.objects.order_by("-pk").values("pk")[:1]),
             rules=ArraySubquery(
                 RuleVersion.objects.filter(state="published")
                 .order_by("rule__position", "pk")
                 .values(json=JSONObject(key="rule__key", name_ja="body__name_ja", name_en="body__name_en"))
             ),
         )
-        .values(*asked, "count_done", "run", "last_usage_on", "has_alerts", "rules")
+        .values(*asked, "count_done", "run", "last_usage_on", "has_alerts", "newest_change", "rules")
         .get()
     )
     tally = found.get("tally") or {}
@@ -433,6 +435,7 @@ def figures(user: User, *, view: str, filters: Filters, now: datetime) -> Figure
         last_usage_on=found["last_usage_on"],
         has_alerts=found["has_alerts"],
         rules=tuple(found["rules"]),
+        newest_change=found["newest_change"],
     )
 
 

@@ -43,6 +43,11 @@ class Place:
     query: str
 
     @property
+    def root(self) -> str:
+        """The address that rows go on from: made once a page, not once a row."""
+        return reverse("triage")
+
+    @property
     def tail(self) -> str:
         """The query behind an alert's address; kept ready because every row has it twice."""
         return f"?{self.query}" if self.query else ""

@@ -302,12 +302,11 @@
   });
 
   /* ── live news, only while somebody looks ── */
-  let since = "";
   async function news() {
     if (document.visibilityState !== "visible" || !$("#live")) return;
     const query = new URLSearchParams(location.search);
     const live = $("#live");
-    query.set("since", live.dataset.since ?? since);
+    query.set("since", live.dataset.since ?? "");
     query.delete("cursor");
     await htmx.ajax("GET", `/triage/delta/?${query}`, { source: live, swap: "none" });
   }

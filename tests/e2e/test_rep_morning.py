@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import timedelta
 
 import pytest
 
@@ -289,6 +290,7 @@ def test_on_a_phone_the_list_and_the_card_take_turns(come, morning):
     assert page.locator(".ep").is_hidden()
     page.click(f"#row-{morning[0].pk} .qa")
     page.wait_for_selector(".ep", state="visible")
+    page.wait_for_load_state("networkidle")
     assert page.locator(".qp").is_hidden()
     page.click("#outcome summary")
     page.click('label:has(input[value="opened"])')
@@ -297,3 +299,24 @@ def test_on_a_phone_the_list_and_the_card_take_turns(come, morning):
     page.click("[data-back]")
     assert page.locator(".qp").is_visible()
     assert page.locator(f"#row-{morning[0].pk}").count() == 0
+
+
+def test_new_cards_wait_behind_a_line_and_acts_of_others_are_told(come, desk, morning):
+    from expansion import clock
+    from signals import alerts
+
+    browser = come()
+    page = browser.page
+    page.clock.install()
+    page.reload()
+    fresh = desk.alert(desk.customer("新着の取引先"), priority=99)
+    alerts.snooze(morning[3], until=clock.now() + timedelta(days=1), reason="own", by=desk.colleague, now=clock.now())
+    page.clock.fast_forward(31_000)
+    expect(page.locator("#live")).to_contain_text("新着 1件を表示")
+    expect(page.locator(f"#row-{morning[3].pk}")).to_contain_text("佐藤 花さんが保留しました")
+    assert page.locator(f"#row-{fresh.pk}").count() == 0
+    assert shown(page) == morning[0].pk
+    page.click("#live a")
+    expect(page.locator(f"#row-{fresh.pk}")).to_be_visible()
+    assert page.locator(f"#row-{morning[3].pk}").count() == 0
+    assert shown(page) == morning[0].pk
