@@ -170,7 +170,8 @@ _ROWS = (
         priority, priority_parts, evidence, guard, is_stopped, expected_low, expected_high, expected_currency, offer, owner_id,
         raised_on, raised_by_id, refreshed_on, due_on, snooze_reason, held_reason, close_reason, version)
     SELECT id, %(rule)s, %(version)s, %(family)s, id || ':' || %(family)s, 'open', true, 'upsell', 'add_seats',
-        (slot::bigint * 7919) %% 101, '[]', '[{"term": "seats_used_ratio", "op": ">=", "value": 0.93, "threshold": 0.9}]', '[]', false,
+        (slot::bigint * 7919) %% 101, '[]',
+        '[{"term": "seats_used_ratio", "op": ">=", "value": 0.93, "threshold": 0.9}]', '[]', false,
         300000, 400000, 'JPY', '{"kind": "seats", "quantity_now": 20, "quantity_after": 25}', owner_id, %(raised)s, %(run)s,
         %(raised)s, %(today)s::date + (slot %% 11) - 5, '', '', '', 1
     FROM accounts_customer
