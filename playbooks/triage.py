@@ -207,12 +207,13 @@ def queue(
     language: str,
     cursor: Cursor | None = None,
     page: int = PAGE,
+    is_part: bool = False,
 ) -> Queue:
     """Return a page of the person's view with its figures: two statements, whatever the number of rows.
 
-    A later page (with a cursor) comes without figures: they stand on the screen already.
+    A part that is added below comes without figures: they stand on the screen already.
     """
-    seen = NO_FIGURES if cursor is not None else figures(user, view=view, filters=filters, now=now)
+    seen = NO_FIGURES if is_part else figures(user, view=view, filters=filters, now=now)
     rows, next_cursor = _page(
         user, view=view, filters=filters, sort=sort, cursor=cursor, now=now, language=language, page=page, seen=seen
     )

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse, HttpResponseRedirect
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
@@ -119,8 +119,9 @@ def show(request: SignedIn, pk: int | None = None) -> HttpResponse:
 def rows(request: SignedIn) -> HttpResponse:
     """Bring the next rows of the queue."""
     now, place = _now(), _place(request)
-    context = _queue_context(request, place, now=now, cursor=triage.Cursor.read(request.GET.get("cursor", "")))
-    return respond(request, "triage/page.html", context | {"is_more": wants_part(request)}, partial="triage/_rows.html")
+    is_part = wants_part(request)
+    context = _queue_context(request, place, now=now, cursor=triage.Cursor.read(request.GET.get("cursor", "")), is_part=is_part)
+    return respond(request, "triage/page.html", context | {"is_more": is_part}, partial="triage/_rows.html")
 
 
 @page(permission="alerts.read")
@@ -543,9 +544,18 @@ def _row_words() -> dict[str, str]:
     }  # fmt: skip
 
 
-def _queue_context(request: SignedIn, place: Place, *, now: datetime, cursor: triage.Cursor | None = None) -> dict[str, Any]:
+def _queue_context(
+    request: SignedIn, place: Place, *, now: datetime, cursor: triage.Cursor | None = None, is_part: bool = False
+) -> dict[str, Any]:
     queue = triage.queue(
-        request.user, view=place.view, filters=place.filters, sort=place.sort, now=now, language=_language(), cursor=cursor
+        request.user,
+        view=place.view,
+        filters=place.filters,
+        sort=place.sort,
+        now=now,
+        language=_language(),
+        cursor=cursor,
+        is_part=is_part,
     )
     context = {
         "queue": queue,
@@ -589,7 +599,7 @@ def _card_context(request: SignedIn, place: Place, card: cards.Card | None, *, n
         "card": card,
         "place": place,
         "can_work": can_work,
-        "account_url": _account_url(card.customer.customer_id) if card else "",
+        "account_url": reverse("account", args=[card.customer.customer_id]) if card else "",
         "timeline_kinds": [("", _("All")), ("usage", _("Usage")), ("contact", _("Contact")), ("contract", _("Contract"))],
         "next_steps": _next_steps(card, {}),
         "snooze_reasons": SNOOZE_REASONS.items(),
@@ -805,13 +815,6 @@ def _part(request: SignedIn, pk: int | None, part: str, context: dict[str, Any],
     """Answer with a part, or without script with a plain page around it."""
     back = reverse("triage_alert", args=[pk]) if pk else reverse("triage")
     return respond(request, "triage/alone.html", {**context, "part": part, "heading": heading, "back_url": back}, partial=part)
-
-
-def _account_url(customer_id: str) -> str:
-    try:
-        return reverse("account", args=[customer_id])
-    except NoReverseMatch:
-        return ""
 
 
 def _instant(text: str) -> datetime | None:

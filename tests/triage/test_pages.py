@@ -529,6 +529,19 @@ def test_bulk_acts_name_what_changed_and_take_the_rows_out(desk):
     assert rep.post("/triage/bulk/", {"act": "dismiss:no_need"}, headers={"HX-Request": "true"}).status_code == 422
 
 
+def test_more_rows_come_as_rows_alone_or_without_script_as_a_page(desk):
+    for number in range(60):
+        desk.alert(desk.customer(f"取引先{number:02}"), priority=60 - number)
+    rep = client(desk.owner)
+    first = rep.get("/triage/").content.decode()
+    assert first.count('class="qa"') == 50
+    address = re.search(r'href="(/triage/rows/[^"]+)"', first)[1].replace("&amp;", "&")
+    part = rep.get(address, headers={"HX-Request": "true", "HX-Target": "more"}).content.decode()
+    assert (part.count('class="qa"'), "<!doctype" in part) == (10, False)
+    page = rep.get(address)
+    assert (page.content.decode().count('class="qa"'), "60件" in text(page)) == (10, True)
+
+
 def test_news_comes_only_when_there_is_some(desk):
     alert = desk.alert(desk.customer("A"))
     rep = client(desk.owner)
