@@ -116,7 +116,7 @@ def rule_draft(request: SignedIn, key: str) -> HttpResponse:
     except (ValueError, IndexError, KeyError):
         raise Http404 from None
     # What is being typed stays where it is; only a button that changes the sentence itself draws it anew.
-    redrawn = ["definitions/_state.html", "definitions/_charts.html", "definitions/_side.html"]
+    redrawn = [f"definitions/_{part}.html" for part in ("state", "publish", "charts", "side")]
     partial = ["definitions/_editor.html", *redrawn] if action else redrawn
     return _shown(request, edited, partial=partial, refused=refused, conflict=conflict, body=body, status=409 if conflict else 200)
 
