@@ -332,17 +332,17 @@
     $("[data-outcome]").open = true;
     (chosen("result") ?? $('input[name="result"]', form())).focus();
   }, () => free() && form());
-  for (let number = 1; number <= 6; number += 1) {
-    add(String(number), number === 1 ? "key_result" : "", () => {
-      const menu = popped();
-      if (menu) { $$("li button", menu)[number - 1]?.click(); return; }
-      const input = $$('input[name="result"]', form())[number - 1];
-      $("[data-outcome]").open = true;
-      input.checked = true;
-      input.focus();
-      input.dispatchEvent(new Event("change", { bubbles: true }));
-    }, () => (popped() ? popped().matches("#p-snooze, #p-bulk-snooze") : form()));
-  }
+  add(["1", "2", "3", "4", "5", "6"], "key_result", (event) => {
+    const place = Number(event.key) - 1;
+    const menu = popped();
+    if (menu) { $$("li button", menu)[place]?.click(); return; }
+    const input = $$('input[name="result"]', form())[place] ?? $('input[name="result"]', form());
+    $("[data-outcome]").open = true;
+    input.focus();
+    if (!Number.isInteger(place)) return;
+    input.checked = true;
+    input.dispatchEvent(new Event("change", { bubbles: true }));
+  }, () => (popped() ? popped().matches("#p-snooze, #p-bulk-snooze") : form()));
   add("mod+enter", "key_save", () => form().requestSubmit($(".save", form())), () => form());
   function step(by) {
     const all = $$(".steps details"), at = all.findIndex((one) => one.open), next = all[at + by];
